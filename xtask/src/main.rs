@@ -1,1 +1,46 @@
-fn main() {}
+//! The verbs a person needs in this repository: `cargo xtask demo`, `test`, `generate`, `bench`, `flink`.
+//!
+//! Talk goes to stderr, data to stdout. Each verb checks what it needs before it starts, and a wait always has a deadline.
+
+mod demo;
+mod generate;
+mod prerequisites;
+mod test;
+mod ui;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, show and test flinkctl")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Set everything up and show a cluster with three jobs; stays until Ctrl-C
+    Demo(demo::Args),
+    /// Set everything up and pass every test
+    Test(test::Args),
+    /// Write the generated files: CRDs, their reference, graphs of the state machines
+    Generate(generate::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Test(args) => test::run(&args),
+        Verb::Generate(args) => generate::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Why something failed, in one line.
+//!
+//! Flink answers errors with Java stack traces of several kB. The reason is in the last `Caused by:` line; without
+//! one, in the first line that names an exception. The package name of the exception is left out.
+
+use serde::Deserialize;
+
+/// Longest reason in characters; it ends up in conditions and events.
+const LONGEST: usize = 400;
+
+/// The body of every error answer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ErrorBody {
+    pub errors: Vec<String>,
+}
+
+impl ErrorBody {
+    /// The reason from the part that holds a stack trace (answers with 500 put a phrase before it).
+    pub fn reason(&self) -> String {
+        let traced = self
+            .errors
+            .iter()
+            .find(|error| error.contains("Caused by:") || error.contains("\tat "));
+        traced
+            .or(self.errors.last())
+            .map_or_else(|| "no reason given".to_owned(), |error| reason(error))
+    }
+
+    /// Whether the job id was submitted before (Flink 2.3 speaks of the application).
+    pub fn is_duplicate_submission(&self) -> bool {
+        self.mentions("DuplicateJobSubmissionException")
+            || self.mentions("DuplicateApplicationSubmissionException")
+    }
+
+    /// Whether the job is unknown to the JobManager.
+    pub fn is_job_not_found(&self) -> bool {
+        self.mentions("FlinkJobNotFoundException")
+    }
+
+    fn mentions(&self, class: &str) -> bool {
+        self.errors.iter().any(|error| error.contains(class))
+    }
+}
+
+/// The reason in a stack trace.
+pub fn reason(trace: &str) -> String {
+    let cause = trace
+        .lines()
+        .rev()
+        .find_map(|line| line.trim_start().strip_prefix("Caused by: "));
+    let head = || {
+        trace
+            .lines()
+            .map(|line| line.trim_start_matches("<Exception on server side:").trim())
+            .find(|line| !line.is_empty() && !line.starts_with("at "))
+    };
+    shorten(simple_class(
+        cause.or_else(head).unwrap_or("no reason given").trim(),
+    ))
+}
+
+/// `org.apache.flink.x.SomeException: message` without the package. The wrapper that every REST handler puts around
+/// its message says nothing and goes too.
+fn simple_class(line: &str) -> &str {
+    let (class, _) = line.split_once(':').unwrap_or((line, ""));
+    let is_class = !class.is_empty()
+        && class
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'$' | b'_'))
+        && class.contains('.');
+    if !is_class {
+        return line;
+    }
+    let simple = class.rsplit(['.', '$']).next().unwrap_or(class);
+    let line = &line[class.len() - simple.len()..];
+    line.strip_prefix("RestHandlerException: ").unwrap_or(line)
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// `/jobs/:id/exceptions`, newest first. From a cache: empty for up to `web.refresh-interval` after the failure.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exceptions {
+    pub exception_history: ExceptionHistory,
+}
+
+/// The failures that made the job restart or fail.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ExceptionHistory {
+    #[serde(default)]
+    pub entries: Vec<ExceptionEntry>,
+}
+
+/// One failure.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExceptionEntry {
+    /// Milliseconds since the epoch.
+    pub timestamp: i64,
+    pub stacktrace: String,
+    #[serde(default)]
+    pub task_name: Option<String>,
+}
+
+impl Exceptions {
+    /// The reason of the newest failure.
+    pub fn root_cause(&self) -> Option<String> {
+        let entries = &self.exception_history.entries;
+        entries
+            .iter()
+            .max_by_key(|entry| entry.timestamp)
+            .map(|entry| reason(&entry.stacktrace))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_cause_is_the_reason() {
+        let trace = "a.b.Outer: x\n\tat a\nCaused by: a.b.Middle: y\n\tat b\nCaused by: a.b.C$Inner: z: w\n\tat c\n\t... 7 more";
+        assert_eq!(reason(trace), "Inner: z: w");
+    }
+
+    #[test]
+    fn without_a_cause_the_first_line_is_the_reason() {
+        assert_eq!(
+            reason("java.lang.RuntimeException: planned failure at 300\n\tat x"),
+            "RuntimeException: planned failure at 300"
+        );
+        assert_eq!(
+            reason(
+                "<Exception on server side:\na.B: gone\n\tat x\nEnd of exception on server side>"
+            ),
+            "B: gone"
+        );
+        assert_eq!(
+            reason("Unable to load requested file /x."),
+            "Unable to load requested file /x."
+        );
+        assert_eq!(reason(""), "no reason given");
+    }
+
+    #[test]
+    fn a_colon_in_a_plain_message_is_no_class() {
+        assert_eq!(
+            reason("cannot reach file:/a.b: denied"),
+            "cannot reach file:/a.b: denied"
+        );
+    }
+
+    #[test]
+    fn a_reason_stays_short_and_does_not_cut_a_character() {
+        let reason = reason(&format!("a.B: {}", "ü".repeat(1000)));
+        assert_eq!(reason.chars().count(), LONGEST + 1);
+        assert!(reason.ends_with("ü…"));
+    }
+}

@@ -1,1 +1,23 @@
-//! To be written.
+//! The frame of a process of ours: what the operator, the supervisor and the bootstrap have in common around their decisions.
+//!
+//! Telemetry, TLS provider, Kubernetes client, caches, guarded writes, events, metrics, health and shutdown. It decides nothing about
+//! Flink. Invariant: nothing here waits without a deadline or a cancellation, and nothing here retries behind the caller's back.
+
+pub mod cache;
+pub mod client;
+pub mod error;
+pub mod events;
+pub mod monitoring;
+pub mod patch;
+pub mod process;
+pub mod projection;
+pub mod queue;
+pub mod shutdown;
+pub mod status;
+pub mod telemetry;
+pub mod tls;
+
+mod write;
+
+pub use error::chain;
+pub use write::Outcome;

@@ -1,0 +1,320 @@
+//! A watched set of objects in memory, and a call for each change of it.
+//!
+//! Kubernetes is watched, never polled. Objects are keyed by name, so a cache spans one namespace. A cache never goes backwards: an
+//! object that a write of ours returned is kept until the watch has caught up with it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::Resource;
+use kube::api::Api;
+use kube::runtime::watcher::{self, Event, watcher};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::chain;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The objects as last seen. Cheap to clone; all clones see the same.
+pub struct Cache<K> {
+    objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
+    state: watch::Receiver<State>,
+}
+
+/// Whether the cache can be trusted to be complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was listed yet.
+    Loading,
+    /// Listed and watched.
+    Synced,
+    /// The last list or watch failed; what is cached is what was last seen.
+    Failing {
+        why: String,
+        missing: bool,
+        synced: bool,
+    },
+}
+
+impl State {
+    /// A complete list was seen at some time.
+    pub fn is_synced(&self) -> bool {
+        matches!(self, Self::Synced | Self::Failing { synced: true, .. })
+    }
+}
+
+impl<K> Clone for Cache<K> {
+    fn clone(&self) -> Self {
+        Self {
+            objects: Arc::clone(&self.objects),
+            state: self.state.clone(),
+        }
+    }
+}
+
+impl<K> Cache<K> {
+    /// The object of that name.
+    pub fn get(&self, name: &str) -> Option<Arc<K>> {
+        lock(&self.objects).get(name).cloned()
+    }
+
+    /// All objects, in the order of their names.
+    pub fn all(&self) -> Vec<Arc<K>> {
+        lock(&self.objects).values().cloned().collect()
+    }
+
+    /// The objects for which the predicate holds.
+    pub fn matching(&self, mut predicate: impl FnMut(&K) -> bool) -> Vec<Arc<K>> {
+        lock(&self.objects)
+            .values()
+            .filter(|object| predicate(object))
+            .cloned()
+            .collect()
+    }
+
+    /// The names of all objects.
+    pub fn names(&self) -> Vec<String> {
+        lock(&self.objects).keys().cloned().collect()
+    }
+
+    /// How the watch is doing.
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Waits for the first complete list.
+    pub async fn synced(&self) {
+        let mut state = self.state.clone();
+        // An error means that the watch has ended, as the process is about to.
+        let _ = state.wait_for(State::is_synced).await;
+    }
+}
+
+impl<K: Resource> Cache<K> {
+    /// Takes over an object as a write of ours returned it, unless the watch has brought a newer one.
+    pub fn learn(&self, object: K) {
+        if let Some(name) = object.meta().name.clone() {
+            let mut objects = lock(&self.objects);
+            // An object that is no longer here was deleted; a late answer must not bring it back.
+            if objects.get(&name).is_some_and(|known| {
+                same(known.meta(), object.meta()) && !is_newer(known.meta(), object.meta())
+            }) {
+                objects.insert(name, Arc::new(object));
+            }
+        }
+    }
+}
+
+/// Starts to list and watch. `changed` is called after the cache has changed, with the new object, or the last known one when it is gone.
+pub fn start<K, F>(
+    api: Api<K>,
+    config: watcher::Config,
+    token: CancellationToken,
+    changed: F,
+) -> Cache<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K::DynamicType: Default,
+    F: FnMut(&Arc<K>) + Send + 'static,
+{
+    let (sender, state) = watch::channel(State::Loading);
+    let objects = Arc::new(Mutex::new(BTreeMap::new()));
+    let cache = Cache {
+        objects: Arc::clone(&objects),
+        state,
+    };
+    let writer = Writer {
+        objects,
+        state: sender,
+        listing: BTreeMap::new(),
+        changed,
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            () = token.cancelled() => {}
+            () = follow(writer, api, config) => {}
+        }
+    });
+    cache
+}
+
+async fn follow<K, F>(mut writer: Writer<K, F>, api: Api<K>, config: watcher::Config)
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K::DynamicType: Default,
+    F: FnMut(&Arc<K>),
+{
+    let mut events = watcher(api, config).boxed();
+    let mut pause = FIRST_PAUSE;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                if !matches!(event, Event::Init) {
+                    pause = FIRST_PAUSE;
+                }
+                writer.take(event);
+            }
+            Err(error) => {
+                writer.fail(&error);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+struct Writer<K, F> {
+    objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
+    state: watch::Sender<State>,
+    listing: BTreeMap<String, Arc<K>>,
+    changed: F,
+}
+
+impl<K, F> Writer<K, F>
+where
+    K: Resource,
+    K::DynamicType: Default,
+    F: FnMut(&Arc<K>),
+{
+    fn take(&mut self, event: Event<K>) {
+        match event {
+            Event::Init => self.listing.clear(),
+            Event::InitApply(mut object) => {
+                object.meta_mut().managed_fields = None;
+                self.listing.insert(name(&object), Arc::new(object));
+            }
+            Event::InitDone => self.replace_all(),
+            Event::Apply(mut object) => {
+                object.meta_mut().managed_fields = None;
+                self.put(&Arc::new(object));
+                self.synced();
+            }
+            Event::Delete(object) => {
+                let object = Arc::new(object);
+                lock(&self.objects).remove(&name(object.as_ref()));
+                (self.changed)(&object);
+                self.synced();
+            }
+        }
+    }
+
+    fn put(&mut self, object: &Arc<K>) {
+        let mut objects = lock(&self.objects);
+        let name = name(object.as_ref());
+        if objects.get(&name).is_some_and(|known| {
+            same(known.meta(), object.meta()) && is_newer(known.meta(), object.meta())
+        }) {
+            return;
+        }
+        objects.insert(name, Arc::clone(object));
+        drop(objects);
+        (self.changed)(object);
+    }
+
+    /// The list is the truth: what is not on it is gone.
+    fn replace_all(&mut self) {
+        let listed = std::mem::take(&mut self.listing);
+        let before = std::mem::replace(&mut *lock(&self.objects), listed.clone());
+        self.state.send_replace(State::Synced);
+        for object in before
+            .iter()
+            .filter(|(name, _)| !listed.contains_key(*name))
+            .map(|(_, object)| object)
+        {
+            (self.changed)(object);
+        }
+        for (name, object) in &listed {
+            let unchanged = before.get(name).is_some_and(|known| {
+                known.meta().uid == object.meta().uid
+                    && known.meta().resource_version == object.meta().resource_version
+            });
+            if !unchanged {
+                (self.changed)(object);
+            }
+        }
+    }
+
+    fn synced(&self) {
+        self.state.send_if_modified(|state| {
+            let changed = matches!(state, State::Failing { synced: true, .. });
+            if changed {
+                *state = State::Synced;
+            }
+            changed
+        });
+    }
+
+    fn fail(&self, error: &watcher::Error) {
+        let kind = K::plural(&K::DynamicType::default()).into_owned();
+        let missing = is_missing(error);
+        let why = if missing {
+            format!(
+                "the API server does not know {kind}.{}",
+                K::group(&K::DynamicType::default())
+            )
+        } else {
+            format!("watch {kind}: {}", chain(error))
+        };
+        let synced = self.state.borrow().is_synced();
+        self.state.send_if_modified(|state| {
+            let next = State::Failing {
+                why: why.clone(),
+                missing,
+                synced,
+            };
+            let changed = *state != next;
+            if changed {
+                // A dropped watch is ordinary while a complete list is at hand; it resumes where it was.
+                if synced && !missing {
+                    tracing::debug!(kind, why, "watch interrupted");
+                } else {
+                    tracing::warn!(kind, why, "cannot watch");
+                }
+                *state = next;
+            }
+            changed
+        });
+    }
+}
+
+fn name<K: Resource>(object: &K) -> String {
+    object.meta().name.clone().unwrap_or_default()
+}
+
+type Meta = k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+fn same(one: &Meta, other: &Meta) -> bool {
+    one.uid == other.uid
+}
+
+/// Resource versions of one resource type can be compared as numbers; one that is no number is never newer.
+fn is_newer(one: &Meta, other: &Meta) -> bool {
+    let version = |meta: &Meta| {
+        meta.resource_version
+            .as_deref()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    matches!((version(one), version(other)), (Some(one), Some(other)) if one > other)
+}
+
+fn is_missing(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))) = error
+    else {
+        return false;
+    };
+    status.code == 404
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

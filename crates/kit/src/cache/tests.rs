@@ -1,0 +1,97 @@
+use std::sync::mpsc;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::core::Status;
+
+use super::*;
+
+fn object(name: &str, version: u64) -> ConfigMap {
+    let mut object = ConfigMap::default();
+    object.metadata.name = Some(name.to_owned());
+    object.metadata.uid = Some(format!("uid-{name}"));
+    object.metadata.resource_version = Some(version.to_string());
+    object
+}
+
+type Seen = mpsc::Receiver<String>;
+type Callback = Box<dyn FnMut(&Arc<ConfigMap>)>;
+
+fn cache() -> (Cache<ConfigMap>, Writer<ConfigMap, Callback>, Seen) {
+    let (state_sender, state) = watch::channel(State::Loading);
+    let objects = Arc::new(Mutex::new(BTreeMap::new()));
+    let (sender, seen) = mpsc::channel();
+    let cache = Cache {
+        objects: Arc::clone(&objects),
+        state,
+    };
+    let writer = Writer {
+        objects,
+        state: state_sender,
+        listing: BTreeMap::new(),
+        changed: Box::new(move |object: &Arc<ConfigMap>| {
+            let told = sender.send(name(object.as_ref()));
+            told.expect("the test listens");
+        }) as Callback,
+    };
+    (cache, writer, seen)
+}
+
+fn list(writer: &mut Writer<ConfigMap, Callback>, objects: Vec<ConfigMap>) {
+    writer.take(Event::Init);
+    for object in objects {
+        writer.take(Event::InitApply(object));
+    }
+    writer.take(Event::InitDone);
+}
+
+fn version(cache: &Cache<ConfigMap>, name: &str) -> Option<String> {
+    cache.get(name)?.metadata.resource_version.clone()
+}
+
+#[test]
+fn what_vanished_between_two_lists_is_told() {
+    let (cache, mut writer, seen) = cache();
+    list(&mut writer, vec![object("a", 1), object("b", 2)]);
+    assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["a", "b"]);
+    list(&mut writer, vec![object("b", 2), object("c", 5)]);
+    assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(cache.names(), ["b", "c"]);
+}
+
+#[test]
+fn a_late_watch_event_does_not_undo_what_a_write_returned() {
+    let (cache, mut writer, seen) = cache();
+    list(&mut writer, vec![object("a", 1)]);
+    cache.learn(object("a", 7));
+    writer.take(Event::Apply(object("a", 5)));
+    assert_eq!(version(&cache, "a").as_deref(), Some("7"));
+    writer.take(Event::Apply(object("a", 8)));
+    assert_eq!(version(&cache, "a").as_deref(), Some("8"));
+    writer.take(Event::Delete(object("a", 9)));
+    cache.learn(object("a", 8));
+    assert_eq!(version(&cache, "a"), None);
+    assert_eq!(seen.try_iter().count(), 3);
+}
+
+#[test]
+fn a_missing_resource_is_named() {
+    let (cache, mut writer, _seen) = cache();
+    let status = Status::failure(
+        "the server could not find the requested resource",
+        "NotFound",
+    )
+    .with_code(404);
+    writer.fail(&watcher::Error::InitialListFailed(kube::Error::Api(
+        status.boxed(),
+    )));
+    assert!(matches!(
+        cache.state(),
+        State::Failing {
+            missing: true,
+            synced: false,
+            ..
+        }
+    ));
+    list(&mut writer, vec![]);
+    assert_eq!(cache.state(), State::Synced);
+}

@@ -1,1 +1,12 @@
-//! To be written.
+//! The whole system on one machine, as a test or the demo sees it: a running `flinkctl local`, `kubectl`, and the processes of pods.
+//!
+//! Nothing in here knows how flinkctl works inside: it starts the binary, speaks the Kubernetes API, reads what jobs wrote to disk, and
+//! looks at the machine's process table. Every wait has a deadline and fails with the state that explains it.
+
+pub mod local;
+pub mod objects;
+pub mod process;
+pub mod report;
+pub mod setup;
+pub mod suite;
+pub mod wait;

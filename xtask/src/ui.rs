@@ -22,13 +22,19 @@ impl Step {
         let text = text.into();
         let spinner = stderr().is_terminal().then(|| {
             let spinner = ProgressBar::new_spinner();
-            let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is a constant");
+            let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}")
+                .expect("the template is a constant");
             spinner.set_style(style);
             spinner.set_message(text.clone());
             spinner.enable_steady_tick(Duration::from_millis(120));
             spinner
         });
-        Self { text, started: Instant::now(), spinner, ended: false }
+        Self {
+            text,
+            started: Instant::now(),
+            spinner,
+            ended: false,
+        }
     }
 
     /// Shows how far the step has come; on a terminal only, since plain output is one line per step.
@@ -45,7 +51,11 @@ impl Step {
 
     /// Ends the step well and says what came out of it.
     pub fn done_with(mut self, outcome: &str) {
-        let detail = if outcome.is_empty() { String::new() } else { format!(": {outcome}") };
+        let detail = if outcome.is_empty() {
+            String::new()
+        } else {
+            format!(": {outcome}")
+        };
         self.end("ok", &detail);
     }
 
@@ -54,7 +64,11 @@ impl Step {
         if let Some(spinner) = self.spinner.take() {
             spinner.finish_and_clear();
         }
-        eprintln!("{mark:>6}  {}{detail}  ({})", self.text, seconds(self.started.elapsed()));
+        eprintln!(
+            "{mark:>6}  {}{detail}  ({})",
+            self.text,
+            seconds(self.started.elapsed())
+        );
     }
 }
 

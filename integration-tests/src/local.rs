@@ -1,0 +1,333 @@
+//! One running `flinkctl local`: started from the binary, spoken to with `kubectl` and the Kubernetes API, stopped without a trace.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::Value;
+
+use crate::process::{self, Process};
+use crate::wait::until;
+
+/// How an instance is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub binary: PathBuf,
+    /// Everything that the instance writes lies below; its own log lies beside it, with `.log` added to the name.
+    pub data_dir: PathBuf,
+    pub flink_home: PathBuf,
+    /// Image names and the roots of their file systems.
+    pub images: BTreeMap<String, PathBuf>,
+    pub namespace: String,
+    /// Flags for `flinkctl local up` beyond these.
+    pub flags: Vec<String>,
+}
+
+/// A running instance. Dropping it without [`Local::stop`] leaves its processes running: stop it on every path.
+pub struct Local {
+    options: Options,
+    server: Child,
+    network: String,
+    client: kube::Client,
+}
+
+impl Local {
+    /// Starts an instance and waits until its API answers.
+    pub async fn start(options: Options) -> Result<Self> {
+        fs::create_dir_all(&options.data_dir)
+            .with_context(|| format!("cannot create {}", options.data_dir.display()))?;
+        let log = File::create(log_of(&options.data_dir))
+            .context("cannot create the log of `flinkctl local up`")?;
+        let mut command = Command::new(&options.binary);
+        command.args(["local", "up", "--namespace", &options.namespace]);
+        command.arg("--data-dir").arg(&options.data_dir);
+        command.arg("--flink-home").arg(&options.flink_home);
+        for (name, root) in &options.images {
+            command
+                .arg("--image")
+                .arg(format!("{name}={}", root.display()));
+        }
+        command.args(&options.flags);
+        // A group of its own: Ctrl-C on the terminal reaches the caller alone, which then stops this in order.
+        command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let mut server = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", options.binary.display()))?;
+        match connect(&options, &mut server).await {
+            Ok((network, client)) => Ok(Self {
+                options,
+                server,
+                network,
+                client,
+            }),
+            Err(error) => {
+                let _ = server.kill();
+                let _ = server.wait();
+                let words = tail(&log_of(&options.data_dir), 20);
+                Err(error.context(format!(
+                    "`flinkctl local up` does not come up; it says:\n{words}"
+                )))
+            }
+        }
+    }
+
+    /// Stops the instance as a user would, and returns the processes that outlived it: there should be none.
+    pub async fn stop(mut self) -> Result<Vec<Process>> {
+        let mut down = Command::new(&self.options.binary);
+        down.args(["local", "down", "--data-dir"])
+            .arg(&self.options.data_dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let asked = run(down).await.and_then(|output| {
+            if output.status.success() {
+                Ok(())
+            } else {
+                bail!("`flinkctl local down` failed: {}", output.stderr.trim_end())
+            }
+        });
+        let ended = until(
+            "the local server ends",
+            Duration::from_secs(40),
+            async || Ok(self.server.try_wait()?),
+        )
+        .await;
+        let left = until("no process is left", Duration::from_secs(5), async || {
+            Ok(self.processes().is_empty().then_some(()))
+        })
+        .await;
+        let left = if left.is_err() {
+            self.processes()
+        } else {
+            Vec::new()
+        };
+        for process in &left {
+            process.kill();
+        }
+        if ended.is_err() {
+            let _ = self.server.kill();
+            let _ = self.server.wait();
+        }
+        asked.and(ended.map(|_: ExitStatus| left))
+    }
+
+    /// The processes of the instance: server and pods.
+    pub fn processes(&self) -> Vec<Process> {
+        process::of_instance(&self.options.data_dir, &self.network)
+    }
+
+    /// Runs kubectl in the instance's namespace and returns what it printed; a failure carries kubectl's own words.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.kubectl_with(arguments, None).await
+    }
+
+    /// `kubectl apply -f -` of these objects.
+    pub async fn apply(&self, objects: &[Value]) -> Result<String> {
+        let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+        self.kubectl_with(&["apply", "-f", "-"], Some(list.to_string()))
+            .await
+    }
+
+    async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Result<String> {
+        let mut command = Command::new("kubectl");
+        // Addresses are used again by later instances, so the cache of what a server offers must not outlive this one.
+        command
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig())
+            .arg("--cache-dir")
+            .arg(self.options.data_dir.join("kubectl-cache"));
+        command
+            .args(["--namespace", &self.options.namespace])
+            .args(arguments);
+        if let Some(input) = input {
+            let file = self.options.data_dir.join(format!(
+                "input-{:x}.json",
+                jiff::Timestamp::now().as_nanosecond()
+            ));
+            fs::write(&file, input)?;
+            command.stdin(File::open(&file)?);
+            fs::remove_file(&file)?;
+        } else {
+            command.stdin(Stdio::null());
+        }
+        let output = run(command).await?;
+        if !output.status.success() {
+            bail!(
+                "`kubectl {}` failed: {}",
+                arguments.join(" "),
+                output.stderr.trim_end()
+            );
+        }
+        Ok(output.stdout)
+    }
+
+    /// An object, or `None` where there is none. `kind` is one of those that [`resource`] knows.
+    pub async fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
+        let found = self
+            .api(kind)?
+            .get_opt(name)
+            .await
+            .with_context(|| format!("cannot read {kind}/{name}"))?;
+        found
+            .map(|object| serde_json::to_value(object).context("an object is JSON"))
+            .transpose()
+    }
+
+    /// All objects of a kind with these labels; an empty selector means all.
+    pub async fn list(&self, kind: &str, selector: &str) -> Result<Vec<Value>> {
+        let listed = self
+            .api(kind)?
+            .list(&ListParams::default().labels(selector))
+            .await
+            .with_context(|| format!("cannot list {kind}"))?;
+        listed
+            .items
+            .into_iter()
+            .map(|object| serde_json::to_value(object).context("an object is JSON"))
+            .collect()
+    }
+
+    /// The typeless API of a kind in the instance's namespace.
+    pub fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
+        Ok(Api::namespaced_with(
+            self.client.clone(),
+            &self.options.namespace,
+            &resource(kind)?,
+        ))
+    }
+
+    /// The processes of a pod.
+    pub async fn processes_of(&self, pod: &str) -> Result<Vec<Process>> {
+        let object = self
+            .get("pod", pod)
+            .await?
+            .with_context(|| format!("there is no pod {pod}"))?;
+        let address = object["status"]["podIP"]
+            .as_str()
+            .with_context(|| format!("pod {pod} has no address"))?;
+        Ok(process::of_pod(pod, address))
+    }
+
+    /// `kill -9` of every process of a pod; fails when there is none.
+    pub async fn kill(&self, pod: &str) -> Result<()> {
+        let processes = self.processes_of(pod).await?;
+        if processes.is_empty() {
+            bail!("pod {pod} has no processes to kill");
+        }
+        processes.iter().for_each(Process::kill);
+        Ok(())
+    }
+
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.options.namespace
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.options.data_dir
+    }
+
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.options.data_dir.join("kubeconfig")
+    }
+
+    /// The last lines of the server's own log.
+    pub fn log(&self, lines: usize) -> String {
+        tail(&log_of(&self.options.data_dir), lines)
+    }
+}
+
+/// What the API calls a kind that these tests use.
+pub fn resource(kind: &str) -> Result<ApiResource> {
+    let (group, version, kind) = match kind {
+        "fd" => ("nextbreakpoint.com", "v1", "FlinkDeployment"),
+        "fc" => ("nextbreakpoint.com", "v1", "FlinkCluster"),
+        "fj" => ("nextbreakpoint.com", "v1", "FlinkJob"),
+        "deployment" => ("apps", "v1", "Deployment"),
+        "replicaset" => ("apps", "v1", "ReplicaSet"),
+        "job" => ("batch", "v1", "Job"),
+        "pod" => ("", "v1", "Pod"),
+        "service" => ("", "v1", "Service"),
+        "event" => ("", "v1", "Event"),
+        "lease" => ("coordination.k8s.io", "v1", "Lease"),
+        other => bail!("these tests know no kind `{other}`"),
+    };
+    Ok(ApiResource::from_gvk(&GroupVersionKind::gvk(
+        group, version, kind,
+    )))
+}
+
+/// What a program left behind.
+struct Output {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+async fn run(command: Command) -> Result<Output> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = tokio::time::timeout(
+        Duration::from_mins(2),
+        tokio::process::Command::from(command)
+            .kill_on_drop(true)
+            .output(),
+    )
+    .await
+    .with_context(|| format!("{program} did not end within two minutes"))?
+    .with_context(|| format!("cannot start {program}"))?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Output {
+        status: output.status,
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    })
+}
+
+async fn connect(options: &Options, server: &mut Child) -> Result<(String, kube::Client)> {
+    let file = options.data_dir.join("kubeconfig");
+    until("the API answers", Duration::from_secs(30), async || {
+        if let Some(status) = server.try_wait()? {
+            return Ok(Some(Err(anyhow::anyhow!("it ended with {status}"))));
+        }
+        if !file.exists() {
+            return Ok(None);
+        }
+        let kubeconfig = Kubeconfig::read_from(&file)?;
+        let config =
+            kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let network = config.cluster_url.host().and_then(|host| {
+            host.match_indices('.')
+                .nth(1)
+                .map(|(end, _)| host[..=end].to_owned())
+        });
+        let client = kube::Client::try_from(config)?;
+        client.apiserver_version().await?;
+        Ok(Some(Ok((network.unwrap_or_default(), client))))
+    })
+    .await?
+}
+
+fn log_of(data_dir: &Path) -> PathBuf {
+    let mut name = data_dir.as_os_str().to_owned();
+    name.push(".log");
+    name.into()
+}
+
+fn tail(file: &Path, lines: usize) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

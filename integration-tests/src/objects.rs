@@ -1,0 +1,1 @@
+//! The objects that scenarios apply, small enough to read in a failure.

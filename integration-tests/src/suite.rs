@@ -1,0 +1,132 @@
+//! A suite: scenarios that share one running system.
+//!
+//! Starting a system takes seconds and starting a Flink cluster more, so the scenarios of a test binary share an instance of
+//! `flinkctl local`, each with clusters and jobs of its own names. The runner takes the flags that `cargo test` users know. When the last
+//! scenario has ended the instance is stopped, and a process that outlives it fails the suite.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use futures::future::BoxFuture;
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::local::{Local, Options};
+use crate::report;
+use crate::setup::Setup;
+
+/// What a scenario gets.
+pub struct World {
+    pub local: Local,
+    /// For savepoints, checkpoints and output of jobs; the same path inside and outside of pods.
+    pub state: TempDir,
+}
+
+/// A scenario: its name, a sentence; the prefix of the names of what it creates; what it does.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    pub name: &'static str,
+    pub prefix: &'static str,
+    pub body: fn(Arc<World>) -> BoxFuture<'static, Result<()>>,
+}
+
+/// Names a scenario function: `scenario!(a_job_stops, "cluster-name")`.
+#[macro_export]
+macro_rules! scenario {
+    ($function:ident, $prefix:expr) => {
+        $crate::suite::Scenario {
+            name: stringify!($function),
+            prefix: $prefix,
+            body: |world| Box::pin($function(world)),
+        }
+    };
+}
+
+/// Runs the scenarios, `threads` at a time, and returns what `main` of the test binary returns.
+pub fn run(threads: usize, scenarios: Vec<Scenario>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(threads));
+    if arguments.list {
+        return libtest_mimic::run(
+            &arguments,
+            scenarios
+                .into_iter()
+                .map(|one| Trial::test(one.name, || Ok(())))
+                .collect(),
+        )
+        .exit_code();
+    }
+    match play(&arguments, scenarios) {
+        Ok(conclusion) => conclusion.exit_code(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn play(arguments: &Arguments, scenarios: Vec<Scenario>) -> Result<Conclusion> {
+    let runtime = Arc::new(Runtime::new().context("cannot start a runtime")?);
+    let world = Arc::new(runtime.block_on(World::start())?);
+    let trials = scenarios
+        .into_iter()
+        .map(|scenario| trial(scenario, &world, &runtime))
+        .collect();
+    let conclusion = libtest_mimic::run(arguments, trials);
+    let world = Arc::into_inner(world).context("a scenario still holds the system")?;
+    let left = runtime.block_on(world.local.stop())?;
+    if !left.is_empty() {
+        let lines: Vec<String> = left
+            .iter()
+            .map(|process| format!("  {} {}", process.pid, process.command))
+            .collect();
+        anyhow::bail!(
+            "processes outlived the local instance:\n{}",
+            lines.join("\n")
+        );
+    }
+    Ok(conclusion)
+}
+
+fn trial(scenario: Scenario, world: &Arc<World>, runtime: &Arc<Runtime>) -> Trial {
+    let (world, runtime) = (world.clone(), runtime.clone());
+    Trial::test(scenario.name, move || {
+        let result = runtime.block_on(async {
+            let result = (scenario.body)(world.clone()).await;
+            match result {
+                Ok(()) => Ok(()),
+                Err(error) => Err(Failed::from(format!(
+                    "{error:#}\n{}",
+                    report::describe(&world.local, scenario.prefix).await
+                ))),
+            }
+        });
+        drop(world);
+        result
+    })
+}
+
+impl World {
+    async fn start() -> Result<Self> {
+        let setup = Setup::find()?;
+        let state = tempfile::Builder::new()
+            .prefix("flinkctl-test-")
+            .tempdir()
+            .context("cannot create a directory for state")?;
+        let options = Options {
+            binary: setup.binary,
+            data_dir: state.path().join("local"),
+            flink_home: setup.flink_home,
+            images: BTreeMap::from([("flinkctl-examples".to_owned(), setup.examples)]),
+            namespace: "flink-jobs".to_owned(),
+            flags: Vec::new(),
+        };
+        Ok(Self {
+            local: Local::start(options).await?,
+            state,
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! Kinds that custom resource definitions add.
+
+use serde_json::Value;
+
+use super::kinds::{Kind, Kinds, Scale};
+use super::meta::text;
+
+/// What only custom resources have.
+pub(crate) struct Custom {
+    /// The version's schema as it stands in the definition.
+    pub schema: Value,
+    /// Field paths that may stand in field selectors.
+    pub selectable: Vec<String>,
+    pub columns: Vec<Value>,
+    /// The definition is being deleted: nothing new may come.
+    pub terminating: bool,
+}
+
+/// Adds (or replaces) the kinds of a definition.
+pub(crate) fn register(kinds: &mut Kinds, definition: &Value) {
+    let (group, resource) = (text(definition, "/spec/group"), text(definition, "/spec/names/plural"));
+    kinds.remove(group, resource);
+    let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
+    for version in versions.into_iter().flatten().filter(|version| version["served"] == true) {
+        kinds.add(kind(definition, version));
+    }
+}
+
+fn kind(definition: &Value, version: &Value) -> Kind {
+    let names = &definition["spec"]["names"];
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let words = |value: &Value| value.as_array().into_iter().flatten().map(word).collect::<Vec<_>>();
+    let pointer = |path: &str| path.replace('.', "/");
+    let scale = version.pointer("/subresources/scale").filter(|s| s.is_object()).map(|scale| Scale {
+        spec: pointer(text(scale, "/specReplicasPath")),
+        status: pointer(text(scale, "/statusReplicasPath")),
+        selector: scale["labelSelectorPath"].as_str().map(pointer),
+    });
+    let mut subresources = Vec::new();
+    if version.pointer("/subresources/status").is_some_and(Value::is_object) {
+        subresources.push("status".to_owned());
+    }
+    if scale.is_some() {
+        subresources.push("scale".to_owned());
+    }
+    let list = |key: &str| version[key].as_array().cloned().unwrap_or_default();
+    let group = text(definition, "/spec/group");
+    let resource = word(&names["plural"]);
+    Kind {
+        group: group.to_owned(),
+        version: word(&version["name"]),
+        singular: word(&names["singular"]),
+        kind: word(&names["kind"]),
+        list_kind: word(&names["listKind"]),
+        namespaced: definition["spec"]["scope"] == "Namespaced",
+        short_names: words(&names["shortNames"]),
+        categories: words(&names["categories"]),
+        subresources,
+        scale,
+        transient: false,
+        prefix: format!("/{group}/{resource}/"),
+        resource,
+        custom: Some(Custom {
+            schema: version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or_default(),
+            selectable: list("selectableFields").iter().map(|f| text(f, "/jsonPath").trim_start_matches('.').to_owned()).collect(),
+            columns: list("additionalPrinterColumns"),
+            terminating: super::meta::deleting(definition),
+        }),
+    }
+}

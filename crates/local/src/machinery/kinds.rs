@@ -1,0 +1,292 @@
+//! The kinds that are served: the built-in table, and room for those that custom resource definitions add.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::custom::Custom;
+
+/// A resource in one version.
+pub(crate) struct Kind {
+    pub group: String,
+    pub version: String,
+    /// Plural, lower case: as in paths.
+    pub resource: String,
+    pub singular: String,
+    pub kind: String,
+    pub list_kind: String,
+    pub namespaced: bool,
+    pub short_names: Vec<String>,
+    pub categories: Vec<String>,
+    pub subresources: Vec<String>,
+    pub scale: Option<Scale>,
+    /// Requests that are answered and forgotten (`selfsubjectaccessreviews`).
+    pub transient: bool,
+    pub custom: Option<Custom>,
+    /// Where objects lie: `/<group>/<resource>/`.
+    pub prefix: String,
+}
+
+/// Where replicas are kept, as JSON pointers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Scale {
+    pub spec: String,
+    pub status: String,
+    /// A string or a label selector.
+    pub selector: Option<String>,
+}
+
+impl Kind {
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    pub fn has(&self, subresource: &str) -> bool {
+        self.subresources.iter().any(|s| s == subresource)
+    }
+
+    /// The prefix of a collection's keys; without a namespace, of all.
+    pub fn collection(&self, namespace: Option<&str>) -> String {
+        match namespace {
+            Some(namespace) if self.namespaced => format!("{}{namespace}/", self.prefix),
+            None if self.namespaced => self.prefix.clone(),
+            _ => format!("{}/", self.prefix),
+        }
+    }
+
+    pub fn key(&self, namespace: Option<&str>, name: &str) -> String {
+        format!("{}{}/{name}", self.prefix, namespace.filter(|_| self.namespaced).unwrap_or_default())
+    }
+
+    pub fn verbs(&self) -> &'static [&'static str] {
+        if self.transient { &["create"] } else { &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"] }
+    }
+
+    /// Whether `spec` (or all but `status`) is counted by `metadata.generation`.
+    pub fn counts_generations(&self) -> bool {
+        self.custom.is_some() || matches!(self.resource.as_str(), "deployments" | "replicasets" | "jobs" | "pods" | "customresourcedefinitions")
+    }
+
+    /// Whether an update may leave the resourceVersion out.
+    pub fn unconditional_update(&self) -> bool {
+        self.custom.is_none() && !matches!(self.resource.as_str(), "leases" | "customresourcedefinitions")
+    }
+
+    /// Whether `PUT` makes what is missing.
+    pub fn create_on_update(&self) -> bool {
+        matches!(self.resource.as_str(), "leases" | "events" | "endpoints" | "services") && self.custom.is_none()
+            || self.group == "rbac.authorization.k8s.io"
+    }
+
+    pub fn selectable(&self, path: &str) -> bool {
+        if let Some(custom) = &self.custom {
+            return custom.selectable.iter().any(|p| p == path);
+        }
+        let known: &[&str] = match self.resource.as_str() {
+            "pods" => &["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP", "status.nominatedNodeName"],
+            "events" => &[
+                "involvedObject.kind",
+                "involvedObject.namespace",
+                "involvedObject.name",
+                "involvedObject.uid",
+                "involvedObject.apiVersion",
+                "involvedObject.resourceVersion",
+                "involvedObject.fieldPath",
+                "regarding.kind",
+                "regarding.namespace",
+                "regarding.name",
+                "regarding.uid",
+                "reason",
+                "reportingComponent",
+                "reportingController",
+                "source",
+                "type",
+            ],
+            "secrets" => &["type"],
+            "namespaces" => &["status.phase"],
+            "nodes" => &["spec.unschedulable"],
+            "services" => &["spec.clusterIP", "spec.type"],
+            "replicasets" => &["status.replicas"],
+            "jobs" => &["status.successful"],
+            _ => &[],
+        };
+        known.contains(&path)
+    }
+}
+
+/// All kinds, by group, version and resource.
+#[derive(Default)]
+pub(crate) struct Kinds {
+    groups: BTreeMap<String, BTreeMap<String, BTreeMap<String, Arc<Kind>>>>,
+}
+
+impl Kinds {
+    pub fn builtin() -> Self {
+        let mut kinds = Self::default();
+        for row in BUILTIN {
+            kinds.add(row.kind());
+        }
+        kinds
+    }
+
+    pub fn add(&mut self, kind: Kind) {
+        let versions = self.groups.entry(kind.group.clone()).or_default();
+        versions.entry(kind.version.clone()).or_default().insert(kind.resource.clone(), Arc::new(kind));
+    }
+
+    /// Removes every version of a custom resource.
+    pub fn remove(&mut self, group: &str, resource: &str) {
+        let Some(versions) = self.groups.get_mut(group) else { return };
+        for resources in versions.values_mut() {
+            resources.remove(resource);
+        }
+        versions.retain(|_, resources| !resources.is_empty());
+        self.groups.retain(|_, versions| !versions.is_empty());
+    }
+
+    pub fn get(&self, group: &str, version: &str, resource: &str) -> Option<&Arc<Kind>> {
+        self.groups.get(group)?.get(version)?.get(resource)
+    }
+
+    /// Groups other than the core one.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.groups.keys().map(String::as_str).filter(|group| !group.is_empty())
+    }
+
+    /// Versions of a group, the preferred one first.
+    pub fn versions(&self, group: &str) -> Vec<&str> {
+        let mut versions: Vec<&str> = self.groups.get(group).into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
+        versions.sort_by_key(|version| std::cmp::Reverse(stability(version)));
+        versions
+    }
+
+    pub fn resources(&self, group: &str, version: &str) -> Option<impl Iterator<Item = &Arc<Kind>>> {
+        Some(self.groups.get(group)?.get(version)?.values())
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Kind>> {
+        self.groups.values().flat_map(BTreeMap::values).flat_map(BTreeMap::values)
+    }
+}
+
+/// `v2` before `v1` before `v1beta2` before `v1beta1` before `v1alpha1` before anything else.
+fn stability(version: &str) -> (u8, u32, u32) {
+    let Some(rest) = version.strip_prefix('v') else { return (0, 0, 0) };
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let Ok(major) = rest[..digits].parse() else { return (0, 0, 0) };
+    let minor = |text: &str| text.parse().unwrap_or(0);
+    match &rest[digits..] {
+        "" => (3, major, 0),
+        tail if tail.starts_with("beta") => (2, major, minor(&tail[4..])),
+        tail if tail.starts_with("alpha") => (1, major, minor(&tail[5..])),
+        _ => (0, 0, 0),
+    }
+}
+
+struct Row {
+    group: &'static str,
+    resource: &'static str,
+    kind: &'static str,
+    namespaced: bool,
+    short: &'static [&'static str],
+    categories: &'static [&'static str],
+    subresources: &'static [&'static str],
+}
+
+const fn row(group: &'static str, resource: &'static str, kind: &'static str, namespaced: bool) -> Row {
+    Row { group, resource, kind, namespaced, short: &[], categories: &[], subresources: &[] }
+}
+
+impl Row {
+    const fn short(mut self, short: &'static [&'static str]) -> Self {
+        self.short = short;
+        self
+    }
+
+    const fn all(mut self) -> Self {
+        self.categories = &["all"];
+        self
+    }
+
+    const fn sub(mut self, subresources: &'static [&'static str]) -> Self {
+        self.subresources = subresources;
+        self
+    }
+
+    fn kind(&self) -> Kind {
+        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        // Events of both groups are the same objects.
+        let stored = if self.resource == "events" { "" } else { self.group };
+        let scale = self.subresources.contains(&"scale").then(|| Scale {
+            spec: "/spec/replicas".into(),
+            status: "/status/replicas".into(),
+            selector: Some("/spec/selector".into()),
+        });
+        Kind {
+            group: self.group.into(),
+            version: "v1".into(),
+            resource: self.resource.into(),
+            singular: self.kind.to_lowercase(),
+            kind: self.kind.into(),
+            list_kind: format!("{}List", self.kind),
+            namespaced: self.namespaced,
+            short_names: own(self.short),
+            categories: own(self.categories),
+            subresources: own(self.subresources),
+            scale,
+            transient: self.group == "authorization.k8s.io",
+            custom: None,
+            prefix: format!("/{}/{}/", if stored.is_empty() { "core" } else { stored }, self.resource),
+        }
+    }
+}
+
+const APPS: &str = "apps";
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+const BUILTIN: &[Row] = &[
+    row("", "namespaces", "Namespace", false).short(&["ns"]).sub(&["status", "finalize"]),
+    row("", "pods", "Pod", true).short(&["po"]).all().sub(&["status", "log", "binding", "eviction"]),
+    row("", "services", "Service", true).short(&["svc"]).all().sub(&["status"]),
+    row("", "configmaps", "ConfigMap", true).short(&["cm"]),
+    row("", "secrets", "Secret", true),
+    row("", "serviceaccounts", "ServiceAccount", true).short(&["sa"]).sub(&["token"]),
+    row("", "events", "Event", true).short(&["ev"]),
+    row("", "endpoints", "Endpoints", true).short(&["ep"]),
+    row("", "nodes", "Node", false).short(&["no"]).sub(&["status"]),
+    row("", "persistentvolumeclaims", "PersistentVolumeClaim", true).short(&["pvc"]).sub(&["status"]),
+    row("events.k8s.io", "events", "Event", true).short(&["ev"]),
+    row(APPS, "deployments", "Deployment", true).short(&["deploy"]).all().sub(&["status", "scale"]),
+    row(APPS, "replicasets", "ReplicaSet", true).short(&["rs"]).all().sub(&["status", "scale"]),
+    row("batch", "jobs", "Job", true).all().sub(&["status"]),
+    row("coordination.k8s.io", "leases", "Lease", true),
+    row("discovery.k8s.io", "endpointslices", "EndpointSlice", true),
+    row("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", false)
+        .short(&["crd", "crds"])
+        .sub(&["status"]),
+    row(RBAC, "roles", "Role", true),
+    row(RBAC, "rolebindings", "RoleBinding", true),
+    row(RBAC, "clusterroles", "ClusterRole", false),
+    row(RBAC, "clusterrolebindings", "ClusterRoleBinding", false),
+    row("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", false),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_preferred_by_stability() {
+        let mut versions = ["v1alpha1", "v1", "v2beta1", "v2", "foo", "v1beta2"];
+        versions.sort_by_key(|version| std::cmp::Reverse(stability(version)));
+        assert_eq!(versions, ["v2", "v1", "v2beta1", "v1beta2", "v1alpha1", "foo"]);
+    }
+
+    #[test]
+    fn keys_tell_group_resource_namespace_and_name() {
+        let kinds = Kinds::builtin();
+        let key = |group: &str, resource: &str| kinds.get(group, "v1", resource).expect("kind").key(Some("ns"), "x");
+        assert_eq!(key("", "pods"), "/core/pods/ns/x");
+        assert_eq!(key("events.k8s.io", "events"), "/core/events/ns/x");
+        assert_eq!(key("", "nodes"), "/core/nodes//x");
+    }
+}

@@ -1,0 +1,154 @@
+//! The rules of a Kubernetes API server, without the server: objects, resource versions, patches, watches, schemas, tables.
+//!
+//! Pure: no I/O, no clock, no randomness. A caller passes a [`Request`] with a [`Context`] (time and entropy) and gets a [`Reply`];
+//! it stores what [`Machinery::take_changes`] tells, and asks [`Machinery::watch_events`] after each write. Scope: what flinkctl and
+//! everyday `kubectl` use. Invariant: the same requests with the same contexts lead to the same objects and answers.
+
+mod custom;
+mod error;
+mod kinds;
+mod meta;
+mod present;
+mod request;
+mod selector;
+mod store;
+mod verbs;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use error::{Failure, Result};
+use kinds::Kinds;
+use request::Route;
+use store::Store;
+
+pub use watch::Watch;
+
+/// A request as it came over HTTP. `path` is without the query, still percent-encoded; `query` is decoded.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: http::Method,
+    pub path: String,
+    pub query: Vec<(String, String)>,
+    pub content_type: Option<String>,
+    pub accept: Option<String>,
+    pub user_agent: Option<String>,
+    pub user: User,
+    pub body: Vec<u8>,
+}
+
+/// Who asks. Authentication is the caller's; everything is allowed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct User {
+    pub name: String,
+    pub groups: Vec<String>,
+}
+
+/// What a pure function cannot know by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    pub now: Timestamp,
+    /// Fresh for each request: uids and generated names derive from it.
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `N` of `127.N.128.0` to `127.N.255.254`, from which Services get their addresses.
+    pub service_subnet: u8,
+    /// How many writes are remembered for watches.
+    pub history: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { service_subnet: 1, history: 10_000 }
+    }
+}
+
+/// What to answer.
+pub enum Reply {
+    /// A JSON document. Each warning belongs in a `Warning: 299 - "..."` header.
+    Json { status: u16, body: Value, warnings: Vec<String> },
+    /// A stream of events, one JSON document per line, with status 200: see [`Machinery::watch_events`].
+    Watch(Watch),
+    /// The log of a container of a pod that exists; the caller has it. `query`: `container`, `follow`, `tailLines`, `previous`, ...
+    PodLog { namespace: String, name: String, query: Vec<(String, String)> },
+}
+
+/// A write, for whoever stores the objects. `object: None` is a deletion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub key: String,
+    pub revision: u64,
+    pub object: Option<Value>,
+}
+
+/// All objects of a cluster and the rules by which they change.
+pub struct Machinery {
+    settings: Settings,
+    store: Store,
+    kinds: Kinds,
+}
+
+impl Machinery {
+    /// An empty cluster with the namespaces that every cluster has to be created by the caller.
+    pub fn new(settings: Settings) -> Self {
+        Self::load(settings, 1, std::iter::empty())
+    }
+
+    /// A cluster as it was stored: `objects` and `revision` are what [`Self::take_changes`] told.
+    pub fn load(settings: Settings, revision: u64, objects: impl Iterator<Item = (String, Value)>) -> Self {
+        let objects: BTreeMap<String, Arc<Value>> = objects.map(|(key, value)| (key, Arc::new(value))).collect();
+        let revision = objects.values().map(|object| meta::revision(object)).max().unwrap_or(0).max(revision);
+        let mut kinds = Kinds::builtin();
+        for definition in objects.range("/apiextensions.k8s.io/customresourcedefinitions/".to_owned()..).map_while(|(key, crd)| {
+            key.starts_with("/apiextensions.k8s.io/customresourcedefinitions/").then_some(crd)
+        }) {
+            custom::register(&mut kinds, definition);
+        }
+        let store = Store::new(revision, objects, settings.history);
+        Self { settings, store, kinds }
+    }
+
+    /// Answers one request. Never fails: a failure is an answer too.
+    pub fn handle(&mut self, request: &Request, context: &Context) -> Reply {
+        self.route(request, context).unwrap_or_else(|failure| Reply::Json {
+            status: failure.code,
+            body: failure.status(),
+            warnings: Vec::new(),
+        })
+    }
+
+    fn route(&mut self, request: &Request, context: &Context) -> Result<Reply> {
+        match Route::parse(&request.path)? {
+            Route::Object(target) => verbs::handle(self, request, context, target),
+            route => self.discover(&route, request),
+        }
+    }
+
+    fn discover(&self, route: &Route, _request: &Request) -> Result<Reply> {
+        match route {
+            Route::Version => Ok(json(serde_json::json!({"major": "1", "minor": "34", "gitVersion": "v1.34.0+flinkctl", "platform": "linux/amd64"}))),
+            _ => Err(Failure::no_such_path()),
+        }
+    }
+
+    /// The writes since the last call, in order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.store.take_changes()
+    }
+
+    /// The resource version of the last write.
+    pub fn revision(&self) -> u64 {
+        self.store.revision()
+    }
+}
+
+fn json(body: Value) -> Reply {
+    Reply::Json { status: 200, body, warnings: Vec::new() }
+}

@@ -1,0 +1,56 @@
+//! How a stored object looks in an answer: in the version that was asked for, whole, as metadata only, or as table rows.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::kinds::Kind;
+use super::request::Shape;
+
+/// One object. `head`: the columns of a table are described.
+pub(crate) fn single(kind: &Kind, object: &Arc<Value>, shape: Shape, _now: Timestamp, _head: bool) -> Value {
+    match shape {
+        Shape::Metadata => partial(object),
+        Shape::Plain | Shape::Table | Shape::Discovery { .. } => whole(kind, object),
+    }
+}
+
+/// What a list says about itself.
+pub(crate) struct Page {
+    pub revision: u64,
+    pub next: Option<String>,
+    pub remaining: Option<usize>,
+}
+
+pub(crate) fn list(kind: &Kind, objects: &[Arc<Value>], page: Page, shape: Shape, _now: Timestamp) -> Value {
+    let mut metadata = json!({"resourceVersion": page.revision.to_string()});
+    if let Some(next) = page.next {
+        metadata["continue"] = next.into();
+    }
+    if let Some(remaining) = page.remaining {
+        metadata["remainingItemCount"] = remaining.into();
+    }
+    match shape {
+        Shape::Metadata => {
+            let items: Vec<Value> = objects.iter().map(|object| partial(object)).collect();
+            json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})
+        }
+        Shape::Plain | Shape::Table | Shape::Discovery { .. } => {
+            let items: Vec<Value> = objects.iter().map(|object| whole(kind, object)).collect();
+            json!({"kind": kind.list_kind, "apiVersion": kind.api_version(), "metadata": metadata, "items": items})
+        }
+    }
+}
+
+pub(crate) fn partial(object: &Value) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+}
+
+/// The object in the kind's version.
+fn whole(kind: &Kind, object: &Value) -> Value {
+    let mut object = object.clone();
+    object["apiVersion"] = kind.api_version().into();
+    object["kind"] = kind.kind.as_str().into();
+    object
+}

@@ -1,0 +1,247 @@
+//! What a request asks for: paths, options and media types, taken apart. Knows nothing of stored objects.
+
+use serde_json::Value;
+
+use super::Request;
+use super::error::{Failure, Result};
+
+/// Where a path leads. Strings are owned: requests are few and short.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Route {
+    Version,
+    /// `/api`
+    CoreVersions,
+    /// `/apis`
+    Groups,
+    /// `/apis/<group>`
+    Group(String),
+    /// `/api/v1`, `/apis/<group>/<version>`
+    Resources {
+        group: String,
+        version: String,
+    },
+    /// `/openapi/v2`
+    OpenApi2,
+    /// `/openapi/v3`
+    OpenApi3Index,
+    /// `/openapi/v3/<path>`
+    OpenApi3(String),
+    Object(Target),
+}
+
+/// A collection, an object, or a subresource.
+#[derive(Debug, PartialEq, Clone, Default)]
+pub(crate) struct Target {
+    pub group: String,
+    pub version: String,
+    pub namespace: Option<String>,
+    pub resource: String,
+    pub name: Option<String>,
+    pub subresource: Option<String>,
+    /// The old `/watch/` prefix.
+    pub watch: bool,
+}
+
+impl Route {
+    pub fn parse(path: &str) -> Result<Self> {
+        let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(decode).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        Ok(match parts.as_slice() {
+            ["version"] => Self::Version,
+            ["api"] => Self::CoreVersions,
+            ["apis"] => Self::Groups,
+            ["apis", group] => Self::Group((*group).to_owned()),
+            ["openapi", "v2"] => Self::OpenApi2,
+            ["openapi", "v3"] => Self::OpenApi3Index,
+            ["openapi", "v3", rest @ ..] => Self::OpenApi3(rest.join("/")),
+            ["api", version] => Self::Resources { group: String::new(), version: (*version).to_owned() },
+            ["apis", group, version] => Self::Resources { group: (*group).to_owned(), version: (*version).to_owned() },
+            ["api", version, rest @ ..] => Self::Object(Target::parse("", version, rest)?),
+            ["apis", group, version, rest @ ..] => Self::Object(Target::parse(group, version, rest)?),
+            _ => return Err(Failure::no_such_path()),
+        })
+    }
+}
+
+impl Target {
+    fn parse(group: &str, version: &str, rest: &[&str]) -> Result<Self> {
+        let (watch, rest) = match rest {
+            ["watch", rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        // `namespaces/x/status` and `namespaces/x/finalize` are subresources of the namespace, not collections within it.
+        let (namespace, rest) = match rest {
+            ["namespaces", _, "status" | "finalize"] if group.is_empty() => (None, rest),
+            ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (Some((*namespace).to_owned()), rest),
+            rest => (None, rest),
+        };
+        let (resource, name, subresource) = match rest {
+            [resource] => (resource, None, None),
+            [resource, name] => (resource, Some((*name).to_owned()), None),
+            [resource, name, sub @ ..] if sub.len() <= 1 => (resource, Some((*name).to_owned()), Some(sub.join("/"))),
+            _ => return Err(Failure::no_such_path()),
+        };
+        Ok(Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            namespace,
+            resource: (*resource).to_owned(),
+            name,
+            subresource,
+            watch,
+        })
+    }
+}
+
+/// Undoes percent-encoding; what is not valid stays as it is.
+fn decode(part: &str) -> String {
+    let bytes = part.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = (bytes[at] == b'%').then(|| part.get(at + 1..at + 3)).flatten().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        out.push(hex.unwrap_or(bytes[at]));
+        at += if hex.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8(out).unwrap_or_else(|_| part.to_owned())
+}
+
+/// The query of a request.
+pub(crate) struct Query<'a>(pub &'a [(String, String)]);
+
+impl<'a> Query<'a> {
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// `true`, `1` and the bare name count as true, as everywhere in Kubernetes.
+    pub fn flag(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, value)| key == name && matches!(value.as_str(), "true" | "1" | "" | "True" | "TRUE" | "t" | "T"))
+    }
+
+    pub fn number(&self, name: &str) -> Result<Option<u64>> {
+        let parse = |text: &str| text.parse().map_err(|_| Failure::bad_request(format!("invalid value for {name}: {text:?}")));
+        self.get(name).map(parse).transpose()
+    }
+
+    pub fn dry_run(&self) -> Result<bool> {
+        match self.get("dryRun") {
+            None => Ok(false),
+            Some("All") => Ok(true),
+            Some(other) => Err(Failure::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""))),
+        }
+    }
+}
+
+/// How an unknown field in a body is taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum FieldValidation {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+impl FieldValidation {
+    pub fn of(query: &Query<'_>) -> Result<Self> {
+        match query.get("fieldValidation") {
+            None | Some("Warn") => Ok(Self::Warn),
+            Some("Ignore") => Ok(Self::Ignore),
+            Some("Strict") => Ok(Self::Strict),
+            Some(other) => Err(Failure::bad_request(format!(
+                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
+            ))),
+        }
+    }
+}
+
+/// The shape in which an answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Shape {
+    Plain,
+    Table,
+    /// `PartialObjectMetadata`
+    Metadata,
+    /// Aggregated discovery, `v2` or `v2beta1`.
+    Discovery {
+        beta: bool,
+    },
+}
+
+impl Shape {
+    /// The first entry of an `Accept` header that can be served.
+    pub fn negotiate(accept: Option<&str>) -> Result<Self> {
+        let Some(accept) = accept.filter(|a| !a.trim().is_empty()) else { return Ok(Self::Plain) };
+        for entry in accept.split(',') {
+            let mut parts = entry.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default();
+            if !matches!(media, "application/json" | "application/*" | "*/*") {
+                continue;
+            }
+            let parameters: Vec<(&str, &str)> = parts.filter_map(|p| p.split_once('=')).collect();
+            let parameter = |name: &str| parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+            match (parameter("as"), parameter("v")) {
+                (None, _) => return Ok(Self::Plain),
+                (Some("Table"), Some("v1" | "v1beta1")) => return Ok(Self::Table),
+                (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("v1" | "v1beta1")) => return Ok(Self::Metadata),
+                (Some("APIGroupDiscoveryList"), Some(version @ ("v2" | "v2beta1"))) => {
+                    return Ok(Self::Discovery { beta: version == "v2beta1" });
+                }
+                _ => {}
+            }
+        }
+        Err(Failure::not_acceptable("application/json"))
+    }
+}
+
+/// The body as JSON. An absent body is null.
+pub(crate) fn body(request: &Request) -> Result<Value> {
+    let media = media_type(request);
+    if request.body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    match media {
+        "application/json" | "" | "*/*" => serde_json::from_slice(&request.body)
+            .map_err(|error| Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"))),
+        "application/yaml" => yaml(&request.body),
+        _ => Err(Failure::unsupported_media_type("application/json, application/yaml")),
+    }
+}
+
+pub(crate) fn yaml(text: &[u8]) -> Result<Value> {
+    serde_yaml::from_slice(text).map_err(|error| Failure::bad_request(format!("error converting YAML to JSON: {error}")))
+}
+
+pub(crate) fn media_type(request: &Request) -> &str {
+    request.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_where_they_should() {
+        let target = |path: &str| match Route::parse(path) {
+            Ok(Route::Object(t)) => (t.group, t.namespace.unwrap_or_default(), t.resource, t.name.unwrap_or_default(), t.subresource.unwrap_or_default()),
+            other => panic!("{path}: {other:?}"),
+        };
+        let row = |g: &str, ns: &str, r: &str, n: &str, s: &str| (g.to_owned(), ns.to_owned(), r.to_owned(), n.to_owned(), s.to_owned());
+        assert_eq!(target("/api/v1/pods"), row("", "", "pods", "", ""));
+        assert_eq!(target("/api/v1/namespaces/a/pods/p/log"), row("", "a", "pods", "p", "log"));
+        assert_eq!(target("/api/v1/namespaces/a"), row("", "", "namespaces", "a", ""));
+        assert_eq!(target("/api/v1/namespaces/a/finalize"), row("", "", "namespaces", "a", "finalize"));
+        assert_eq!(target("/apis/apps/v1/namespaces/a/deployments/d%2Ee/scale"), row("apps", "a", "deployments", "d.e", "scale"));
+        assert!(Route::parse("/nothing").is_err());
+        assert_eq!(Route::parse("/apis/apps/v1").expect("route"), Route::Resources { group: "apps".into(), version: "v1".into() });
+    }
+
+    #[test]
+    fn accept_headers_are_negotiated_in_order() {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        assert_eq!(Shape::negotiate(Some(table)).expect("table"), Shape::Table);
+        assert_eq!(Shape::negotiate(Some("application/vnd.kubernetes.protobuf,application/json")).expect("json"), Shape::Plain);
+        assert_eq!(Shape::negotiate(Some("application/vnd.kubernetes.protobuf")).expect_err("protobuf").code, 406);
+        let metadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+        assert_eq!(Shape::negotiate(Some(metadata)).expect("metadata"), Shape::Metadata);
+    }
+}

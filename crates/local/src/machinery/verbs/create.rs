@@ -1,0 +1,113 @@
+//! create: names, namespaces, and the fields that the server sets.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::super::error::{Failure, FieldError, Result};
+use super::super::{Machinery, Reply, meta};
+use super::{Call, body, decode};
+
+impl Machinery {
+    pub(crate) fn create(&mut self, mut call: Call<'_>) -> Result<Reply> {
+        let object = decode(&call, body(&call)?)?;
+        let object = self.insert(&mut call, object)?;
+        Ok(call.answer(201, &object))
+    }
+
+    /// Creates below an object: `binding`, `token`, `eviction`.
+    pub(crate) fn create_below(&mut self, _call: Call<'_>) -> Result<Reply> {
+        Err(Failure::method_not_allowed())
+    }
+
+    /// Puts a new object into the store.
+    pub(crate) fn insert(&mut self, call: &mut Call<'_>, mut object: Value) -> Result<Arc<Value>> {
+        let kind = call.kind.clone();
+        if kind.custom.as_ref().is_some_and(|custom| custom.terminating) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(Failure::new(405, "MethodNotAllowed", why));
+        }
+        let name = name_of(call, &mut object)?;
+        place(call, &mut object, &name)?;
+        self.namespace_open(call, &name)?;
+        let key = kind.key(call.namespace(), &name);
+        if self.store.get(&key).is_some() {
+            return Err(Failure::already_exists(&kind.group, &kind.resource, &name));
+        }
+        let metadata = meta::metadata(&mut object);
+        if metadata.get("resourceVersion").is_some_and(|v| v.as_str().is_none_or(|v| !v.is_empty() && v != "0")) {
+            return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
+        }
+        for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields"] {
+            metadata.remove(field);
+        }
+        metadata.insert("uid".into(), call.entropy.uid().into());
+        metadata.insert("creationTimestamp".into(), meta::seconds(call.now).into());
+        if kind.counts_generations() {
+            metadata.insert("generation".into(), 1.into());
+        }
+        if kind.has("status") {
+            object.as_object_mut().expect("decode lets only maps through").remove("status");
+        }
+        self.admit(call, None, &mut object)?;
+        if kind.transient || call.dry_run {
+            return Ok(Arc::new(object));
+        }
+        Ok(self.commit(&kind, &key, object))
+    }
+
+    fn namespace_open(&self, call: &Call<'_>, name: &str) -> Result<()> {
+        let Some(namespace) = call.namespace() else { return Ok(()) };
+        let Some(found) = self.store.get(&format!("/core/namespaces//{namespace}")) else {
+            return Err(Failure::not_found("", "namespaces", namespace));
+        };
+        if meta::deleting(found) {
+            let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+            let mut failure = Failure::forbidden(&call.kind.group, &call.kind.resource, name, &why);
+            failure.details["causes"] = serde_json::json!([{
+                "reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"), "field": "metadata.namespace",
+            }]);
+            return Err(failure);
+        }
+        Ok(())
+    }
+}
+
+/// The object's name, generated if it asks for that.
+fn name_of(call: &mut Call<'_>, object: &mut Value) -> Result<String> {
+    let name = meta::name(object).to_owned();
+    if !name.is_empty() || call.kind.transient {
+        return Ok(name);
+    }
+    let base = meta::text(object, "/metadata/generateName").to_owned();
+    if base.is_empty() {
+        let error = FieldError::required("metadata.name", "name or generateName is required");
+        return Err(call.invalid("", &[error]));
+    }
+    // A name has 63 characters at most, five of which are the suffix.
+    let end = (0..=base.len().min(58)).rev().find(|end| base.is_char_boundary(*end)).unwrap_or(0);
+    let name = format!("{}{}", &base[..end], call.entropy.suffix());
+    meta::metadata(object).insert("name".into(), name.clone().into());
+    Ok(name)
+}
+
+/// The object's namespace is the request's.
+fn place(call: &Call<'_>, object: &mut Value, name: &str) -> Result<()> {
+    if !call.kind.namespaced {
+        meta::metadata(object).remove("namespace");
+        return Ok(());
+    }
+    let Some(namespace) = call.namespace() else {
+        return Err(Failure::method_not_allowed());
+    };
+    let own = meta::namespace(object);
+    if !own.is_empty() && own != namespace {
+        return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+    }
+    if call.target.name.as_deref().is_some_and(|wanted| wanted != name) {
+        let wanted = call.target.name.as_deref().unwrap_or_default();
+        return Err(Failure::bad_request(format!("the name of the object ({name}) does not match the name on the URL ({wanted})")));
+    }
+    meta::metadata(object).insert("namespace".into(), namespace.into());
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! delete: preconditions, grace, finalizers, propagation.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::super::error::{Failure, Result};
+use super::super::kinds::Kind;
+use super::super::request;
+use super::super::selector::Filter;
+use super::super::{Machinery, Reply, meta, present};
+use super::Call;
+use super::update::grace;
+
+/// `DeleteOptions`, from the body or the query.
+#[derive(Debug, Default)]
+struct Options {
+    grace: Option<i64>,
+    propagation: Option<String>,
+    uid: Option<String>,
+    revision: Option<String>,
+}
+
+/// What a deletion came to.
+enum Outcome {
+    Gone(Arc<Value>),
+    Pending(Arc<Value>),
+}
+
+impl Options {
+    fn of(call: &mut Call<'_>) -> Result<Self> {
+        let body = request::body(call.request)?;
+        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let orphan = body["orphanDependents"].as_bool().map(|orphan| if orphan { "Orphan" } else { "Background" }.to_owned());
+        let query = |name: &str| call.query.get(name).map(str::to_owned);
+        let options = Self {
+            grace: body["gracePeriodSeconds"].as_i64().or(call.query.number("gracePeriodSeconds")?.and_then(|n| i64::try_from(n).ok())),
+            propagation: text("/propagationPolicy").or(orphan).or_else(|| query("propagationPolicy")),
+            uid: text("/preconditions/uid"),
+            revision: text("/preconditions/resourceVersion"),
+        };
+        call.dry_run |= body["dryRun"].as_array().is_some_and(|all| all.iter().any(|one| one == "All"));
+        match options.propagation.as_deref() {
+            None | Some("Background" | "Foreground" | "Orphan") => Ok(options),
+            Some(other) => Err(Failure::invalid(
+                "meta.k8s.io",
+                "DeleteOptions",
+                "",
+                &[super::super::error::FieldError::unsupported(
+                    "propagationPolicy",
+                    &other.into(),
+                    &["Background".into(), "Foreground".into(), "Orphan".into()],
+                )],
+            )),
+        }
+    }
+}
+
+impl Machinery {
+    pub(crate) fn delete(&mut self, mut call: Call<'_>) -> Result<Reply> {
+        let options = Options::of(&mut call)?;
+        let (key, current) = self.current(&call)?;
+        match self.remove(&call, &options, &key, &current)? {
+            Outcome::Pending(object) => Ok(call.answer(200, &object)),
+            Outcome::Gone(object) if call.kind.resource == "pods" && call.kind.custom.is_none() => Ok(call.answer(200, &object)),
+            Outcome::Gone(object) => {
+                let mut details = json!({"name": meta::name(&object), "kind": call.kind.resource, "uid": meta::uid(&object)});
+                if !call.kind.group.is_empty() {
+                    details["group"] = call.kind.group.as_str().into();
+                }
+                let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+                Ok(call.answer_raw(200, status))
+            }
+        }
+    }
+
+    pub(crate) fn delete_collection(&mut self, mut call: Call<'_>) -> Result<Reply> {
+        if call.kind.transient || (call.kind.namespaced && call.namespace().is_none()) {
+            return Err(Failure::method_not_allowed());
+        }
+        let options = Options::of(&mut call)?;
+        let filter = Filter::of(&call.query, &call.kind.api_version(), &call.kind.kind, |path| call.kind.selectable(path))?;
+        let mut deleted = Vec::new();
+        for (key, object) in self.select(&call, &filter) {
+            match self.remove(&call, &options, &key, &object)? {
+                Outcome::Gone(object) | Outcome::Pending(object) => deleted.push(object),
+            }
+        }
+        let page = present::Page { revision: self.store.revision(), next: None, remaining: None };
+        let body = present::list(&call.kind, &deleted, page, call.shape, call.now);
+        Ok(call.answer_raw(200, body))
+    }
+
+    fn remove(&mut self, call: &Call<'_>, options: &Options, key: &str, current: &Arc<Value>) -> Result<Outcome> {
+        check(call, options, current)?;
+        let kind = call.kind.clone();
+        let mut new = Value::clone(current);
+        propagate(options, &mut new);
+        let period = wanted_grace(&kind, options, current);
+        let holds = !meta::finalizers(&new).is_empty() || self.held(&kind, &new);
+        if period == 0 && !holds {
+            if call.dry_run {
+                return Ok(Outcome::Gone(current.clone()));
+            }
+            return Ok(Outcome::Gone(self.erase(&kind, key).unwrap_or_else(|| current.clone())));
+        }
+        mark(call, &kind, current, &mut new, period);
+        if new == **current {
+            return Ok(Outcome::Pending(current.clone()));
+        }
+        if call.dry_run {
+            return Ok(Outcome::Pending(Arc::new(new)));
+        }
+        let object = self.commit(&kind, key, new);
+        Ok(Outcome::Pending(object))
+    }
+
+    /// Something other than finalizers keeps the object: a namespace's content.
+    pub(crate) fn held(&self, kind: &Kind, object: &Value) -> bool {
+        kind.resource == "namespaces" && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|f| !f.is_empty())
+    }
+
+    /// Takes an object out of the store.
+    pub(crate) fn erase(&mut self, kind: &Kind, key: &str) -> Option<Arc<Value>> {
+        let last = self.store.remove(key)?;
+        if kind.resource == "customresourcedefinitions" {
+            self.kinds.remove(meta::text(&last, "/spec/group"), meta::text(&last, "/spec/names/plural"));
+        }
+        Some(last)
+    }
+}
+
+fn check(call: &Call<'_>, options: &Options, current: &Value) -> Result<()> {
+    let kind = &call.kind;
+    let stored = [("UID", &options.uid, meta::uid(current)), ("ResourceVersion", &options.revision, meta::text(current, "/metadata/resourceVersion"))];
+    for (what, wanted, found) in stored {
+        if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != found) {
+            let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
+            return Err(Failure::conflict(&kind.group, &kind.resource, meta::name(current), &why));
+        }
+    }
+    Ok(())
+}
+
+/// Foreground and orphaning deletion are finalizers that the garbage collector takes off.
+fn propagate(options: &Options, object: &mut Value) {
+    let wanted = match options.propagation.as_deref() {
+        Some("Foreground") => Some("foregroundDeletion"),
+        Some("Orphan") => Some("orphan"),
+        Some("Background") => None,
+        _ => return,
+    };
+    let mut finalizers: Vec<Value> = meta::finalizers(object).into_iter().filter(|f| !matches!(*f, "foregroundDeletion" | "orphan")).map(Value::from).collect();
+    finalizers.extend(wanted.map(Value::from));
+    let metadata = meta::metadata(object);
+    if finalizers.is_empty() {
+        metadata.remove("finalizers");
+    } else {
+        metadata.insert("finalizers".into(), finalizers.into());
+    }
+}
+
+/// Only pods that a node runs are given time.
+fn wanted_grace(kind: &Kind, options: &Options, pod: &Value) -> i64 {
+    let ended = matches!(meta::text(pod, "/status/phase"), "Succeeded" | "Failed");
+    if kind.resource != "pods" || kind.custom.is_some() || meta::text(pod, "/spec/nodeName").is_empty() || ended {
+        return 0;
+    }
+    let own = pod.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(30);
+    let wanted = options.grace.unwrap_or(own).max(0);
+    if meta::deleting(pod) { wanted.min(grace(pod)) } else { wanted }
+}
+
+fn mark(call: &Call<'_>, kind: &Kind, current: &Value, object: &mut Value, period: i64) {
+    let generation = meta::generation(current);
+    let again = meta::deleting(current);
+    if again && grace(current) <= period {
+        return;
+    }
+    let at = call.now + jiff::SignedDuration::from_secs(period);
+    let metadata = meta::metadata(object);
+    metadata.insert("deletionTimestamp".into(), meta::seconds(at).into());
+    metadata.insert("deletionGracePeriodSeconds".into(), period.into());
+    if generation > 0 && !again {
+        metadata.insert("generation".into(), (generation + 1).into());
+    }
+    if kind.resource == "namespaces" {
+        object["status"]["phase"] = "Terminating".into();
+    }
+}

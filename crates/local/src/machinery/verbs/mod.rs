@@ -1,0 +1,136 @@
+//! What can be done to objects: one module per verb, and what they share.
+
+mod create;
+mod delete;
+mod patch;
+mod read;
+mod update;
+
+use std::sync::Arc;
+
+use http::Method;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::error::{Failure, Result};
+use super::kinds::Kind;
+use super::meta::Entropy;
+use super::request::{self, FieldValidation, Query, Shape, Target};
+use super::{Context, Machinery, Reply, Request, meta, present};
+
+/// A request whose target is known.
+pub(crate) struct Call<'a> {
+    pub request: &'a Request,
+    pub query: Query<'a>,
+    pub target: Target,
+    pub kind: Arc<Kind>,
+    pub shape: Shape,
+    pub now: Timestamp,
+    pub entropy: Entropy,
+    pub validation: FieldValidation,
+    pub dry_run: bool,
+    pub warnings: Vec<String>,
+}
+
+impl Call<'_> {
+    pub fn namespace(&self) -> Option<&str> {
+        self.target.namespace.as_deref().filter(|_| self.kind.namespaced)
+    }
+
+    pub fn subresource(&self) -> &str {
+        self.target.subresource.as_deref().unwrap_or_default()
+    }
+
+    pub fn not_found(&self, name: &str) -> Failure {
+        Failure::not_found(&self.kind.group, &self.kind.resource, name)
+    }
+
+    pub fn invalid(&self, name: &str, errors: &[super::error::FieldError]) -> Failure {
+        Failure::invalid(&self.kind.group, &self.kind.kind, name, errors)
+    }
+
+    /// Answers with one object.
+    pub fn answer(self, status: u16, object: &Arc<Value>) -> Reply {
+        let body = present::single(&self.kind, object, self.shape, self.now, true);
+        Reply::Json { status, body, warnings: self.warnings }
+    }
+
+    /// Answers with something that is no object of the kind (a `Scale`, a `Status`).
+    pub fn answer_raw(self, status: u16, body: Value) -> Reply {
+        Reply::Json { status, body, warnings: self.warnings }
+    }
+}
+
+pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Context, target: Target) -> Result<Reply> {
+    let kind = machinery.kinds.get(&target.group, &target.version, &target.resource).cloned().ok_or_else(Failure::no_such_path)?;
+    if target.subresource.as_deref().is_some_and(|sub| !kind.has(sub)) {
+        return Err(Failure::no_such_path());
+    }
+    if target.namespace.is_some() && !kind.namespaced {
+        return Err(Failure::no_such_path());
+    }
+    let query = Query(&request.query);
+    let call = Call {
+        shape: Shape::negotiate(request.accept.as_deref())?,
+        validation: FieldValidation::of(&query)?,
+        dry_run: query.dry_run()?,
+        request,
+        query,
+        kind,
+        now: context.now,
+        entropy: Entropy::new(context.seed),
+        warnings: Vec::new(),
+        target,
+    };
+    let named = call.target.name.is_some();
+    match (&request.method, named) {
+        (&Method::GET | &Method::HEAD, false) => machinery.list_or_watch(call),
+        (&Method::GET | &Method::HEAD, true) if call.target.watch || call.query.flag("watch") => machinery.list_or_watch(call),
+        (&Method::GET | &Method::HEAD, true) => machinery.get(call),
+        (&Method::POST, false) => machinery.create(call),
+        (&Method::POST, true) if !call.subresource().is_empty() => machinery.create_below(call),
+        (&Method::PUT, true) => machinery.replace(call),
+        (&Method::PATCH, true) => machinery.patch(call),
+        (&Method::DELETE, true) if call.subresource().is_empty() => machinery.delete(call),
+        (&Method::DELETE, false) => machinery.delete_collection(call),
+        _ => Err(Failure::method_not_allowed()),
+    }
+}
+
+impl Machinery {
+    /// The object a request names, with its key.
+    pub(crate) fn current(&self, call: &Call<'_>) -> Result<(String, Arc<Value>)> {
+        let name = call.target.name.as_deref().unwrap_or_default();
+        if call.kind.namespaced && call.target.namespace.is_none() {
+            return Err(Failure::no_such_path());
+        }
+        let key = call.kind.key(call.namespace(), name);
+        let object = self.store.get(&key).cloned().ok_or_else(|| call.not_found(name))?;
+        Ok((key, object))
+    }
+}
+
+/// The body of a write, checked to be of the target's kind.
+pub(crate) fn decode(call: &Call<'_>, mut object: Value) -> Result<Value> {
+    let kind = &call.kind;
+    if !object.is_object() {
+        return Err(Failure::bad_request(format!("Object 'Kind' is missing in '{object}'")));
+    }
+    let (version, name) = (meta::text(&object, "/apiVersion"), meta::text(&object, "/kind"));
+    let expected = kind.api_version();
+    if !version.is_empty() && version != expected || !name.is_empty() && name != kind.kind {
+        let message = format!(
+            "the object provided is unrecognized (must be of type {}): no kind {name:?} is registered for version {version:?} here, expected {expected}",
+            kind.kind
+        );
+        return Err(Failure::bad_request(message));
+    }
+    object["apiVersion"] = expected.into();
+    object["kind"] = kind.kind.as_str().into();
+    meta::metadata(&mut object).retain(|key, value| meta::FIELDS.contains(&key.as_str()) && !value.is_null());
+    Ok(object)
+}
+
+pub(crate) fn body(call: &Call<'_>) -> Result<Value> {
+    request::body(call.request)
+}

@@ -1,0 +1,147 @@
+//! update: optimistic locking, what may not change, generations, and the end of objects whose last finalizer goes.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::super::error::{Failure, FieldError, Result};
+use super::super::kinds::Kind;
+use super::super::{Machinery, Reply, custom, meta};
+use super::{Call, body, decode};
+
+impl Machinery {
+    pub(crate) fn replace(&mut self, mut call: Call<'_>) -> Result<Reply> {
+        let new = decode(&call, body(&call)?)?;
+        let name = call.target.name.clone().unwrap_or_default();
+        let own = meta::name(&new);
+        if own != name && !(own.is_empty() && call.kind.custom.is_none()) {
+            return Err(Failure::bad_request(format!("the name of the object ({own}) does not match the name on the URL ({name})")));
+        }
+        let found = self.current(&call);
+        if found.is_err() && call.kind.create_on_update() && call.subresource().is_empty() {
+            let object = self.insert(&mut call, new)?;
+            return Ok(call.answer(201, &object));
+        }
+        let (key, current) = found?;
+        if call.kind.unconditional_update() || !meta::text(&new, "/metadata/resourceVersion").is_empty() {
+            let object = self.update(&mut call, &key, &current, new)?;
+            return Ok(call.answer(200, &object));
+        }
+        let error = FieldError::invalid("metadata.resourceVersion", &0.into(), "must be specified for an update");
+        Err(call.invalid(&name, &[FieldError { message: error.message.replacen("0:", "0x0:", 1), ..error }]))
+    }
+
+    /// Writes `new` over `current`, as `PUT` and all patches do.
+    pub(crate) fn update(&mut self, call: &mut Call<'_>, key: &str, current: &Arc<Value>, mut new: Value) -> Result<Arc<Value>> {
+        let kind = call.kind.clone();
+        check_identity(call, current, &new)?;
+        keep_system_fields(&kind, call.subresource(), current, &mut new);
+        check_finalizers(call, current, &new)?;
+        self.admit(call, Some(current), &mut new)?;
+        if kind.counts_generations() && counted(&kind, current) != counted(&kind, &new) {
+            meta::metadata(&mut new).insert("generation".into(), (meta::generation(current) + 1).into());
+        }
+        if new == **current {
+            return Ok(current.clone());
+        }
+        if call.dry_run {
+            return Ok(Arc::new(new));
+        }
+        if meta::deleting(&new) && meta::finalizers(&new).is_empty() && grace(&new) == 0 && !self.held(&kind, &new) {
+            self.store.put(key, new);
+            return Ok(self.erase(&kind, key).unwrap_or_else(|| current.clone()));
+        }
+        Ok(self.commit(&kind, key, new))
+    }
+
+    /// Stores an object and lets it take effect, if it is a definition.
+    pub(crate) fn commit(&mut self, kind: &Kind, key: &str, object: Value) -> Arc<Value> {
+        let object = self.store.put(key, object);
+        if kind.resource == "customresourcedefinitions" {
+            custom::register(&mut self.kinds, &object);
+        }
+        object
+    }
+
+    /// Defaults and checks. `old` is what is there, if anything.
+    pub(crate) fn admit(&mut self, _call: &mut Call<'_>, _old: Option<&Value>, _new: &mut Value) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn check_identity(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {
+    let kind = &call.kind;
+    let name = meta::name(current);
+    let namespace = meta::namespace(new);
+    if !namespace.is_empty() && namespace != meta::namespace(current) {
+        return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+    }
+    let (uid, stored) = (meta::uid(new), meta::uid(current));
+    if !uid.is_empty() && uid != stored {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
+        return Err(Failure::conflict(&kind.group, &kind.resource, name, &why));
+    }
+    let version = meta::text(new, "/metadata/resourceVersion");
+    if !version.is_empty() && version != "0" && version != meta::text(current, "/metadata/resourceVersion") {
+        return Err(Failure::modified(&kind.group, &kind.resource, name));
+    }
+    Ok(())
+}
+
+/// What the server alone decides stays; what a subresource does not reach stays too.
+fn keep_system_fields(kind: &Kind, subresource: &str, current: &Value, new: &mut Value) {
+    if subresource == "status" {
+        let status = new.as_object_mut().and_then(|map| map.remove("status"));
+        let managed = meta::metadata(new).remove("managedFields");
+        *new = current.clone();
+        if let Some(status) = status {
+            new["status"] = status;
+        } else {
+            new.as_object_mut().expect("stored objects are maps").remove("status");
+        }
+        if let Some(managed) = managed {
+            meta::metadata(new).insert("managedFields".into(), managed);
+        }
+        return;
+    }
+    let kept = ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion", "name", "namespace", "generateName"];
+    let metadata = meta::metadata(new);
+    metadata.remove("selfLink");
+    for field in kept {
+        match current["metadata"].get(field) {
+            Some(value) => metadata.insert(field.into(), value.clone()),
+            None => metadata.remove(field),
+        };
+    }
+    if kind.has("status") {
+        match current.get("status") {
+            Some(status) => new["status"] = status.clone(),
+            None => {
+                new.as_object_mut().expect("decode lets only maps through").remove("status");
+            }
+        }
+    }
+}
+
+fn check_finalizers(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {
+    if !meta::deleting(current) {
+        return Ok(());
+    }
+    let old = meta::finalizers(current);
+    let added: Vec<String> = meta::finalizers(new).into_iter().filter(|f| !old.contains(f)).map(|f| format!("{f:?}")).collect();
+    if added.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", added.join(", "));
+    Err(call.invalid(meta::name(current), &[FieldError::forbidden("metadata.finalizers", &detail)]))
+}
+
+/// The part of an object whose changes a generation counts.
+fn counted<'a>(kind: &Kind, object: &'a Value) -> Vec<(&'a String, &'a Value)> {
+    let outside: &[&str] = if kind.has("status") { &["metadata", "status"] } else { &["metadata"] };
+    object.as_object().into_iter().flatten().filter(|(key, _)| !outside.contains(&key.as_str())).collect()
+}
+
+pub(crate) fn grace(object: &Value) -> i64 {
+    object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or_default()
+}

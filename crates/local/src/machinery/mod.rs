@@ -5,9 +5,11 @@
 //! everyday `kubectl` use. Invariant: the same requests with the same contexts lead to the same objects and answers.
 
 mod custom;
+mod discovery;
 mod error;
 mod kinds;
 mod meta;
+mod openapi;
 mod present;
 mod request;
 mod selector;
@@ -21,12 +23,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use error::{Failure, Result};
+use error::Result;
 use kinds::Kinds;
 use request::Route;
 use store::Store;
 
 pub use watch::Watch;
+
+/// The content type of nearly all answers.
+pub(crate) const JSON: &str = "application/json";
 
 /// A request as it came over HTTP. `path` is without the query, still percent-encoded; `query` is decoded.
 #[derive(Debug, Clone)]
@@ -73,7 +78,7 @@ impl Default for Settings {
 /// What to answer.
 pub enum Reply {
     /// A JSON document. Each warning belongs in a `Warning: 299 - "..."` header.
-    Json { status: u16, body: Value, warnings: Vec<String> },
+    Json { status: u16, body: Value, content_type: &'static str, warnings: Vec<String> },
     /// A stream of events, one JSON document per line, with status 200: see [`Machinery::watch_events`].
     Watch(Watch),
     /// The log of a container of a pod that exists; the caller has it. `query`: `container`, `follow`, `tailLines`, `previous`, ...
@@ -120,6 +125,7 @@ impl Machinery {
         self.route(request, context).unwrap_or_else(|failure| Reply::Json {
             status: failure.code,
             body: failure.status(),
+            content_type: JSON,
             warnings: Vec::new(),
         })
     }
@@ -128,13 +134,6 @@ impl Machinery {
         match Route::parse(&request.path)? {
             Route::Object(target) => verbs::handle(self, request, context, target),
             route => self.discover(&route, request),
-        }
-    }
-
-    fn discover(&self, route: &Route, _request: &Request) -> Result<Reply> {
-        match route {
-            Route::Version => Ok(json(serde_json::json!({"major": "1", "minor": "34", "gitVersion": "v1.34.0+flinkctl", "platform": "linux/amd64"}))),
-            _ => Err(Failure::no_such_path()),
         }
     }
 
@@ -150,5 +149,5 @@ impl Machinery {
 }
 
 fn json(body: Value) -> Reply {
-    Reply::Json { status: 200, body, warnings: Vec::new() }
+    Reply::Json { status: 200, body, content_type: JSON, warnings: Vec::new() }
 }

@@ -16,7 +16,7 @@ use super::error::{Failure, Result};
 use super::kinds::Kind;
 use super::meta::Entropy;
 use super::request::{self, FieldValidation, Query, Shape, Target};
-use super::{Context, Machinery, Reply, Request, meta, present};
+use super::{Context, JSON, Machinery, Reply, Request, meta, present};
 
 /// A request whose target is known.
 pub(crate) struct Call<'a> {
@@ -52,12 +52,12 @@ impl Call<'_> {
     /// Answers with one object.
     pub fn answer(self, status: u16, object: &Arc<Value>) -> Reply {
         let body = present::single(&self.kind, object, self.shape, self.now, true);
-        Reply::Json { status, body, warnings: self.warnings }
+        Reply::Json { status, body, content_type: JSON, warnings: self.warnings }
     }
 
     /// Answers with something that is no object of the kind (a `Scale`, a `Status`).
     pub fn answer_raw(self, status: u16, body: Value) -> Reply {
-        Reply::Json { status, body, warnings: self.warnings }
+        Reply::Json { status, body, content_type: JSON, warnings: self.warnings }
     }
 }
 

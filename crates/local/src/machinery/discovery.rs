@@ -1,0 +1,152 @@
+//! What is served: groups, versions, resources, in the old form (one document per version) and the aggregated one.
+
+use serde_json::{Value, json};
+
+use super::error::{Failure, Result};
+use super::kinds::Kind;
+use super::request::{Route, Shape};
+use super::{JSON, Machinery, Reply, Request, json as answer, openapi};
+
+impl Machinery {
+    pub(super) fn discover(&self, route: &Route, request: &Request) -> Result<Reply> {
+        if request.method != http::Method::GET && request.method != http::Method::HEAD {
+            return Err(Failure::method_not_allowed());
+        }
+        match route {
+            Route::Version => Ok(answer(version())),
+            Route::CoreVersions | Route::Groups => self.top(matches!(route, Route::CoreVersions), request),
+            Route::Group(group) => {
+                let group = self.group(group).ok_or_else(Failure::no_such_path)?;
+                Ok(answer(with(json!({"kind": "APIGroup", "apiVersion": "v1"}), group)))
+            }
+            Route::Resources { group, version } => self.resources(group, version),
+            Route::OpenApi3Index => Ok(answer(openapi::index(&self.kinds))),
+            Route::OpenApi3(path) => openapi::document(&self.kinds, path).map(answer).ok_or_else(Failure::no_such_path),
+            // kubectl falls back to its own knowledge when there is no such document.
+            Route::OpenApi2 | Route::Object(_) => Err(Failure::no_such_path()),
+        }
+    }
+
+    fn top(&self, core: bool, request: &Request) -> Result<Reply> {
+        if let Shape::Discovery { beta } = Shape::negotiate(request.accept.as_deref())? {
+            let groups: Vec<&str> = if core { vec![""] } else { self.kinds.groups().collect() };
+            let items: Vec<Value> = groups.into_iter().map(|group| self.aggregated(group)).collect();
+            let version = if beta { "v2beta1" } else { "v2" };
+            let body = json!({
+                "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"), "metadata": {}, "items": items,
+            });
+            let content_type = if beta {
+                "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
+            } else {
+                "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+            };
+            return Ok(Reply::Json { status: 200, body, content_type, warnings: Vec::new() });
+        }
+        if core {
+            return Ok(answer(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})));
+        }
+        let groups: Vec<Value> = self.kinds.groups().filter_map(|group| self.group(group)).collect();
+        Ok(answer(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
+    }
+
+    fn group(&self, group: &str) -> Option<Value> {
+        let version = |version: &&str| json!({"groupVersion": format!("{group}/{version}"), "version": version});
+        let versions: Vec<Value> = self.kinds.versions(group).iter().map(version).collect();
+        let preferred = versions.first()?.clone();
+        Some(json!({"name": group, "versions": versions, "preferredVersion": preferred}))
+    }
+
+    fn resources(&self, group: &str, version: &str) -> Result<Reply> {
+        let kinds = self.kinds.resources(group, version).ok_or_else(Failure::no_such_path)?;
+        let mut resources = Vec::new();
+        for kind in kinds {
+            resources.push(with(
+                json!({"name": kind.resource, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": kind.verbs()}),
+                names(kind),
+            ));
+            for subresource in &kind.subresources {
+                let (group, version, answer, verbs) = below(kind, subresource);
+                let mut row = json!({
+                    "name": format!("{}/{subresource}", kind.resource), "singularName": "", "namespaced": kind.namespaced, "kind": answer, "verbs": verbs,
+                });
+                if (group, version) != (kind.group.as_str(), kind.version.as_str()) {
+                    row["group"] = group.into();
+                    row["version"] = version.into();
+                }
+                resources.push(row);
+            }
+        }
+        let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let mut body = json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": resources});
+        if !group.is_empty() {
+            body["apiVersion"] = "v1".into();
+        }
+        Ok(Reply::Json { status: 200, body, content_type: JSON, warnings: Vec::new() })
+    }
+
+    fn aggregated(&self, group: &str) -> Value {
+        let resource = |kind: &Kind| {
+            let mut row = with(
+                json!({
+                    "resource": kind.resource, "singularResource": kind.singular, "verbs": kind.verbs(),
+                    "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+                    "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+                }),
+                names(kind),
+            );
+            let sub = |subresource: &String| {
+                let (group, version, answer, verbs) = below(kind, subresource);
+                json!({"subresource": subresource, "verbs": verbs, "responseKind": {"group": group, "version": version, "kind": answer}})
+            };
+            if !kind.subresources.is_empty() {
+                row["subresources"] = kind.subresources.iter().map(sub).collect();
+            }
+            row
+        };
+        let version = |version: &str| {
+            let resources: Vec<Value> = self.kinds.resources(group, version).into_iter().flatten().map(|kind| resource(kind)).collect();
+            json!({"version": version, "resources": resources, "freshness": "Current"})
+        };
+        let versions: Vec<Value> = self.kinds.versions(group).into_iter().map(version).collect();
+        json!({"metadata": {"name": group, "creationTimestamp": null}, "versions": versions})
+    }
+}
+
+fn version() -> Value {
+    json!({
+        "major": "1", "minor": "34", "gitVersion": "v1.34.0+flinkctl", "gitCommit": "", "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "rustc", "platform": "linux/amd64",
+    })
+}
+
+fn names(kind: &Kind) -> Value {
+    let mut names = json!({});
+    if !kind.short_names.is_empty() {
+        names["shortNames"] = json!(kind.short_names);
+    }
+    if !kind.categories.is_empty() {
+        names["categories"] = json!(kind.categories);
+    }
+    names
+}
+
+/// Group, version and kind of what a subresource answers, and its verbs.
+fn below<'a>(kind: &'a Kind, subresource: &str) -> (&'a str, &'a str, &'a str, &'static [&'static str]) {
+    let own = (kind.group.as_str(), kind.version.as_str());
+    match subresource {
+        "scale" => ("autoscaling", "v1", "Scale", &["get", "patch", "update"]),
+        "log" => (own.0, own.1, "Pod", &["get"]),
+        "binding" => (own.0, own.1, "Binding", &["create"]),
+        "eviction" => ("policy", "v1", "Eviction", &["create"]),
+        "token" => ("authentication.k8s.io", "v1", "TokenRequest", &["create"]),
+        "finalize" => (own.0, own.1, &kind.kind, &["update"]),
+        _ => (own.0, own.1, &kind.kind, &["get", "patch", "update"]),
+    }
+}
+
+fn with(mut base: Value, more: Value) -> Value {
+    if let (Some(base), Value::Object(more)) = (base.as_object_mut(), more) {
+        base.extend(more);
+    }
+    base
+}

@@ -1,0 +1,307 @@
+//! `FlinkJob`: one job of a Flink cluster.
+//!
+//! A job belongs to the cluster with the longest name that is a prefix of the job's name (see [`crate::names::cluster_of_job`]).
+
+use std::time::Duration;
+
+use k8s_openapi::{
+    api::core::v1::{ResourceRequirements, SecurityContext},
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
+use kube_derive::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Embedded, LastAction, PullPolicy, ResourceStatus, RestartPolicy, SavepointMode, SupervisorStatus, schema,
+    values::{count, filled, lenient, seconds},
+};
+
+/// What a Flink job shall be.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "nextbreakpoint.com",
+    version = "v1",
+    kind = "FlinkJob",
+    plural = "flinkjobs",
+    singular = "flinkjob",
+    shortname = "fj",
+    namespaced,
+    status = "FlinkJobStatus",
+    derive = "PartialEq",
+    doc = "A job of a Flink cluster; its name begins with the name of the cluster and a dash.",
+    crates(kube_core = "::kube_core"),
+    scale(
+        spec_replicas_path = ".spec.jobParallelism",
+        status_replicas_path = ".status.jobParallelism",
+        label_selector_path = ".status.labelSelector"
+    ),
+    printcolumn(name = "RESOURCE-STATUS", type_ = "string", json_path = ".status.resourceStatus"),
+    printcolumn(name = "SUPERVISOR-STATUS", type_ = "string", json_path = ".status.supervisorStatus"),
+    printcolumn(name = "CLUSTER-NAME", type_ = "string", json_path = ".status.clusterName"),
+    printcolumn(name = "CLUSTER-HEALTH", type_ = "string", json_path = ".status.clusterHealth"),
+    printcolumn(name = "JOB-STATUS", type_ = "string", json_path = ".status.jobStatus"),
+    printcolumn(name = "JOB-ID", type_ = "string", json_path = ".status.jobId"),
+    printcolumn(name = "JOB-RESTART", type_ = "string", json_path = ".status.restartPolicy"),
+    printcolumn(name = "JOB-PARALLELISM", type_ = "integer", json_path = ".status.jobParallelism"),
+    printcolumn(name = "REQUESTED-JOB-PARALLELISM", type_ = "integer", json_path = ".spec.jobParallelism"),
+    printcolumn(name = "SAVEPOINT-MODE", type_ = "string", json_path = ".status.savepointMode"),
+    printcolumn(name = "SAVEPOINT-PATH", type_ = "string", json_path = ".status.savepointPath"),
+    printcolumn(name = "SAVEPOINT-AGE", type_ = "date", json_path = ".status.savepointTimestamp"),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FlinkJobSpec {
+    /// Wanted parallelism, 0 if absent; 0 suspends the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub job_parallelism: Option<i32>,
+    /// Least parallelism, 0 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_job_parallelism: Option<i32>,
+    /// Greatest parallelism, 32 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_job_parallelism: Option<i32>,
+    /// How the job is submitted.
+    pub bootstrap: BootstrapSpec,
+    /// When and where savepoints are taken.
+    pub savepoint: SavepointSpec,
+    /// When the job is started again.
+    pub restart: RestartSpec,
+}
+
+/// How a job is submitted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BootstrapSpec {
+    /// Image that holds the JAR.
+    #[schemars(length(min = 1))]
+    pub image: String,
+    /// Main class of the job.
+    pub class_name: String,
+    /// Path of the JAR in the image.
+    #[schemars(length(min = 1))]
+    pub jar_path: String,
+    /// Arguments of the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub arguments: Option<Vec<String>>,
+    /// When the image is pulled, `IfNotPresent` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_policy: Option<PullPolicy>,
+    /// Name of the Secret with the registry's credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_secrets: Option<String>,
+    /// Service account of the pod, `flink-bootstrap` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+    /// Resources of the container; if absent, limits of 1 CPU and 256Mi, requests of 0.1 CPU and 256Mi.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Embedded<ResourceRequirements>>,
+    /// Security context of the container; if absent, a restricted one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<Embedded<SecurityContext>>,
+}
+
+/// When and where savepoints are taken.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SavepointSpec {
+    /// Whether a savepoint is taken when the job is stopped, `Automatic` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoint_mode: Option<SavepointMode>,
+    /// Savepoint from which the job starts the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoint_path: Option<String>,
+    /// Seconds between two periodic savepoints; 0 or less for none.
+    pub savepoint_interval: i32,
+    /// Directory of the savepoints.
+    pub savepoint_target_path: String,
+}
+
+/// When a job is started again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestartSpec {
+    /// When a job that ended is started again, `Never` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_policy: Option<RestartPolicy>,
+    /// Seconds to wait before the job is started again, 60 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_delay: Option<i32>,
+    /// Seconds to wait for the job to start, 180 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_timeout: Option<i32>,
+}
+
+/// What a Flink job is; written by the supervisor of its cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FlinkJobStatus {
+    /// Whether what runs is what is declared.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub resource_status: Option<ResourceStatus>,
+    /// State of the job.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub supervisor_status: Option<SupervisorStatus>,
+    /// Name of the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    /// Uid of the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_uid: Option<String>,
+    /// HEALTHY, UNHEALTHY or empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_health: Option<String>,
+    /// Selector of the TaskManager pods, for autoscalers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_selector: Option<String>,
+    /// Parallelism in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_parallelism: Option<i32>,
+    /// Flink's id of the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// Flink's state of the job, for example RUNNING.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_status: Option<String>,
+    /// The latest savepoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoint_path: Option<String>,
+    /// Flink's id of the job of which a savepoint is being taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoint_job_id: Option<String>,
+    /// Flink's id of the savepoint that is being taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoint_trigger_id: Option<String>,
+    /// When the latest savepoint was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoint_timestamp: Option<String>,
+    /// When a savepoint was last asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoint_request_timestamp: Option<String>,
+    /// Whether a savepoint is taken when the job is stopped.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[schemars(with = "Option<String>")]
+    pub savepoint_mode: Option<SavepointMode>,
+    /// When the job is started again.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    #[schemars(with = "Option<String>")]
+    pub restart_policy: Option<RestartPolicy>,
+    /// Digests of the sections of the spec that run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<JobDigest>,
+    /// When the status last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+    /// Generation of the spec that this status speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Conditions `Ready`, `Progressing` and `Stalled`.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "schema::conditions_or_none")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// The last command given by annotation.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub last_action: Option<LastAction>,
+    /// The supervisor's own record, by which it goes on after a restart. Not meant to be read or changed by others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::opaque")]
+    pub record: Option<Value>,
+}
+
+/// Digests of the sections of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobDigest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<String>,
+}
+
+impl FlinkJobSpec {
+    /// Wanted parallelism, before clamping.
+    pub fn parallelism(&self) -> u32 {
+        count(self.job_parallelism, 0)
+    }
+
+    /// Least and greatest parallelism.
+    pub fn parallelism_limits(&self) -> (u32, u32) {
+        (count(self.min_job_parallelism, 0), count(self.max_job_parallelism, 32))
+    }
+
+    /// The parallelism within the limits; the upper one wins if they contradict each other.
+    pub fn clamp_parallelism(&self, wanted: u32) -> u32 {
+        let (min, max) = self.parallelism_limits();
+        wanted.max(min).min(max)
+    }
+}
+
+impl FlinkJob {
+    /// See [`FlinkJobSpec::clamp_parallelism`].
+    pub fn clamp_parallelism(&self, wanted: u32) -> u32 {
+        self.spec.clamp_parallelism(wanted)
+    }
+}
+
+impl BootstrapSpec {
+    pub fn pull_policy(&self) -> PullPolicy {
+        self.pull_policy.unwrap_or_default()
+    }
+
+    pub fn service_account(&self) -> &str {
+        filled(self.service_account.as_deref()).unwrap_or("flink-bootstrap")
+    }
+
+    pub fn arguments(&self) -> &[String] {
+        self.arguments.as_deref().unwrap_or_default()
+    }
+}
+
+impl SavepointSpec {
+    pub fn mode(&self) -> SavepointMode {
+        self.savepoint_mode.unwrap_or_default()
+    }
+
+    /// Savepoint from which the job starts the first time.
+    pub fn path(&self) -> Option<&str> {
+        filled(self.savepoint_path.as_deref())
+    }
+
+    /// Time between two periodic savepoints, if they are wanted.
+    pub fn interval(&self) -> Option<Duration> {
+        Some(seconds(Some(self.savepoint_interval), 0)).filter(|interval| !interval.is_zero())
+    }
+
+    /// Directory of the savepoints; none means Flink's configured default.
+    pub fn target_path(&self) -> Option<&str> {
+        filled(Some(&self.savepoint_target_path))
+    }
+}
+
+impl RestartSpec {
+    pub fn policy(&self) -> RestartPolicy {
+        self.restart_policy.unwrap_or_default()
+    }
+
+    /// Time to wait before a job is started again.
+    pub fn delay(&self) -> Duration {
+        seconds(self.restart_delay, 60)
+    }
+
+    /// Time to wait for a job to start.
+    pub fn timeout(&self) -> Duration {
+        seconds(self.restart_timeout, 180)
+    }
+}
+
+impl FlinkJobStatus {
+    /// The latest savepoint, if one is known.
+    pub fn savepoint_path(&self) -> Option<&str> {
+        filled(self.savepoint_path.as_deref())
+    }
+}

@@ -127,7 +127,9 @@ impl Server {
     async fn machinery_answer(&self, request: &machinery::Request) -> Response<Body> {
         match self.handle(request) {
             Err(failure) => reply::failure(&failure),
-            Ok(Reply::Json { status, body, warnings }) => reply::with_warnings(reply::json(status, &body), &warnings),
+            Ok(Reply::Json { status, body, warnings, content_type }) => {
+                reply::with_warnings(reply::json_as(status, content_type, &body), &warnings)
+            }
             Ok(Reply::Watch(watch)) => watches::stream(self.clone(), watch, &request.query),
             Ok(Reply::PodLog { namespace, name, query }) => {
                 logs::answer(self, &namespace, &name, &query).await.unwrap_or_else(|failure| reply::failure(&failure))

@@ -12,14 +12,21 @@ use serde_json::Value;
 
 use super::status::Failure;
 
+const JSON: &str = "application/json";
+
 /// The body of every answer.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A whole JSON document.
 pub fn json(status: u16, body: &Value) -> Response<Body> {
+    json_as(status, JSON, body)
+}
+
+/// A whole JSON document under a media type that says more than that.
+pub fn json_as(status: u16, content_type: &'static str, body: &Value) -> Response<Body> {
     let bytes = serde_json::to_vec(body).expect("a JSON value is always written");
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    whole(status, "application/json", bytes.into())
+    whole(status, content_type, bytes.into())
 }
 
 /// Adds what a client should tell its user. A warning that no header can hold is dropped.

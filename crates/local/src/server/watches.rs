@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::stream;
 use http::Response;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -53,7 +54,7 @@ impl Stream {
         while !self.over {
             // Marked as seen before the events are read: what comes in between wakes us again.
             self.revision.borrow_and_update();
-            let events = self.server.machinery().watch_events(&mut self.watch);
+            let events = self.server.machinery().watch_events(&mut self.watch, Timestamp::now());
             match events {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => return Some((lines(&events), self)),

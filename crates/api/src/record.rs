@@ -106,8 +106,8 @@ pub enum Checkpoints {
     Disabled,
     /// In the JobManager's memory: lost with it.
     InMemory,
-    /// Below this directory, as `chk-<n>`.
-    Directory { path: String },
+    /// Below this directory, as `chk-<n>`. `retained`: they outlive a cancellation.
+    Directory { path: String, retained: bool },
 }
 
 /// One try to run a job. Complete before anything is submitted.

@@ -1,1 +1,16 @@
-//! To be written.
+//! Decisions: what to do next for a Flink cluster and for a Flink job.
+//!
+//! Pure functions from what was observed to a record to persist, effects to carry out, and the reason why
+//! nothing more is done now. No I/O, no clock, no randomness: time comes in, ids are derived. Every effect is
+//! idempotent and names what it is about, so that one that runs twice, late, or from a deposed leader is harmless.
+
+pub mod cluster;
+pub mod command;
+pub mod ids;
+pub mod job;
+pub mod notice;
+pub mod reading;
+pub mod transitions;
+
+pub use notice::Notice;
+pub use reading::Reading;

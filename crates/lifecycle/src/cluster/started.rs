@@ -1,0 +1,91 @@
+//! A cluster whose JobManager answered: keep it, and as many TaskManagers as are wanted.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Effect, FlinkView, Observed, PodView, Step, Waiting, leave, replace, sweep, taskmanagers};
+use crate::{Notice, Reading};
+
+/// A JobManager that answers for this long has not failed to start.
+const HEALTHY_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+pub(super) fn step(observed: &Observed<'_>, mut step: Step, uid: &str) -> Step {
+    let manager = observed.job_manager(step.record.incarnation).filter(|pod| pod.uid == uid);
+    let Some(manager) = manager else {
+        replace(observed, &mut step, "the JobManager is gone");
+        return step;
+    };
+    if leave(observed, &mut step) {
+        return step;
+    }
+    sweep(observed, &mut step);
+    if observed.service.is_none() {
+        step.effects.push(Effect::CreateService);
+    }
+    match &observed.flink {
+        Reading::Unknown { why, since } => unreachable(observed, step, manager, why, *since),
+        Reading::Known(flink) => converge(observed, step, manager, flink),
+    }
+}
+
+/// Counted from the first request that failed, not from the last change of anything.
+fn unreachable(observed: &Observed<'_>, mut step: Step, manager: &PodView, why: &str, since: Timestamp) -> Step {
+    let deadline = since + observed.desired.task_timeout;
+    if observed.now > deadline {
+        let text = format!("the JobManager {} has not answered since {since}: {why}", manager.name);
+        step.notices.push(Notice::warning("JobManagerUnreachable", text));
+        step.effects.push(Effect::DeletePod { name: manager.name.clone(), uid: manager.uid.clone() });
+    }
+    step.wake = Some(deadline);
+    taskmanagers::create_missing(observed, &mut step, &manager.uid);
+    step.wait(Waiting::Flink { why: why.to_owned() })
+}
+
+fn converge(observed: &Observed<'_>, mut step: Step, manager: &PodView, flink: &FlinkView) -> Step {
+    forgive(observed, &mut step);
+    let rescale = taskmanagers::wanted(observed);
+    if rescale.required != rescale.declared {
+        step.record.rescaled = Some(observed.now);
+        step.effects.push(Effect::Scale { task_managers: rescale.required });
+        return step.wait(Waiting::Slots {
+            registered: flink.slots_total,
+            required: taskmanagers::required(&observed.jobs),
+        });
+    }
+    let missing = taskmanagers::create_missing(observed, &mut step, &manager.uid);
+    if missing > 0 {
+        step.record.rescaled = Some(observed.now);
+    }
+    let surplus = taskmanagers::remove_surplus(observed, &mut step, flink);
+    unmanaged(observed, &mut step, manager, flink);
+    let required = taskmanagers::required(&observed.jobs);
+    if flink.slots_total < required {
+        return step.wait(Waiting::Slots { registered: flink.slots_total, required });
+    }
+    if surplus > 0 {
+        return step.wait(Waiting::Idle { surplus });
+    }
+    step.wait(Waiting::Settled)
+}
+
+/// Failures of the past no longer slow down the next start.
+fn forgive(observed: &Observed<'_>, step: &mut Step) {
+    if step.record.failures == 0 {
+        return;
+    }
+    match step.record.rescaled {
+        Some(changed) if observed.now < changed + HEALTHY_AFTER => step.wake = Some(changed + HEALTHY_AFTER),
+        Some(_) => step.record.failures = 0,
+        None => step.record.rescaled = Some(observed.now),
+    }
+}
+
+/// Cancels what flinkctl did not start, where the user wants that, and once nothing of ours is under way.
+fn unmanaged(observed: &Observed<'_>, step: &mut Step, manager: &PodView, flink: &FlinkView) {
+    if !observed.desired.cancel_unmanaged || observed.jobs.iter().any(|job| !job.settled) {
+        return;
+    }
+    let ours = |id: &String| observed.jobs.iter().any(|job| job.flink_id.as_ref() == Some(id));
+    for id in flink.live_jobs.iter().filter(|id| !ours(id)) {
+        step.effects.push(Effect::CancelJob { job_manager: manager.uid.clone(), job_id: id.clone() });
+    }
+}

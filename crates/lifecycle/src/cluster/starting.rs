@@ -1,0 +1,97 @@
+//! A cluster that starts: one JobManager, once no older one can live.
+
+use api::record::ClusterPhase;
+use jiff::Timestamp;
+
+use super::{
+    Effect, Observed, PodState, PodView, Role, Step, Waiting, commands, leave, replace, sweep, taskmanagers,
+};
+use crate::{Notice, Reading, command::Outcome};
+
+pub(super) fn step(
+    observed: &Observed<'_>,
+    mut step: Step,
+    since: Timestamp,
+    not_before: Option<Timestamp>,
+) -> Step {
+    if leave(observed, &mut step) {
+        return step;
+    }
+    let incarnation = step.record.incarnation;
+    sweep(observed, &mut step);
+    if observed.service.is_none() {
+        step.effects.push(Effect::CreateService);
+    }
+    let ended = observed.pods.iter().find(|pod| {
+        pod.role == Role::JobManager && pod.incarnation == incarnation && (pod.deleting || pod.state.is_over())
+    });
+    if let Some(pod) = ended {
+        let why = describe(pod);
+        replace(observed, &mut step, &why);
+        return step;
+    }
+    match observed.job_manager(incarnation) {
+        None => create(observed, step, not_before),
+        Some(pod) => answer(observed, step, pod, since),
+    }
+}
+
+fn describe(pod: &PodView) -> String {
+    match &pod.state {
+        PodState::Over { detail: Some(detail) } | PodState::Pending { detail: Some(detail) } => {
+            format!("the JobManager {} has ended: {detail}", pod.name)
+        }
+        _ => format!("the JobManager {} has ended", pod.name),
+    }
+}
+
+fn create(observed: &Observed<'_>, mut step: Step, not_before: Option<Timestamp>) -> Step {
+    let older: Vec<String> = observed
+        .pods
+        .iter()
+        .filter(|pod| pod.role == Role::JobManager && !pod.state.is_over())
+        .map(|pod| pod.name.clone())
+        .collect();
+    if !older.is_empty() {
+        return step.wait(Waiting::OldPods { names: older });
+    }
+    if let Some(until) = not_before
+        && observed.now < until
+    {
+        step.wake = Some(until);
+        return step.wait(Waiting::Backoff { until, why: "the last JobManagers ended early".into() });
+    }
+    step.effects.push(Effect::CreateJobManager { incarnation: step.record.incarnation });
+    step.wait(Waiting::JobManager { detail: "its pod is being created".into() })
+}
+
+fn answer(observed: &Observed<'_>, mut step: Step, pod: &PodView, since: Timestamp) -> Step {
+    taskmanagers::create_missing(observed, &mut step, &pod.uid);
+    match &observed.flink {
+        Reading::Known(flink) if !flink.supported => {
+            step.wait(Waiting::Unsupported { version: flink.version.clone() })
+        }
+        Reading::Known(flink) => {
+            let version = flink.version.clone();
+            step.notices.push(Notice::normal("Started", format!("JobManager {} runs Flink {version}", pod.name)));
+            commands::done(&mut step, Outcome::Done, "the cluster runs");
+            step.goto(ClusterPhase::Started { uid: pod.uid.clone() });
+            step.effects.clear();
+            step.wait(Waiting::Next)
+        }
+        Reading::Unknown { why, .. } => {
+            let deadline = since + observed.desired.task_timeout;
+            if observed.now > deadline && pod.state == PodState::Running {
+                step.effects.push(Effect::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() });
+                return step.wait(Waiting::JobManager { detail: format!("it does not answer ({why})") });
+            }
+            step.wake = Some(deadline);
+            let detail = match &pod.state {
+                PodState::Pending { detail: Some(detail) } => detail.clone(),
+                PodState::Pending { detail: None } => "its pod is being started".into(),
+                PodState::Running | PodState::Over { .. } => format!("it does not answer yet ({why})"),
+            };
+            step.wait(Waiting::JobManager { detail })
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A cluster that stops: its jobs first, then its pods, then its Service.
+
+use api::record::{ClusterNext, ClusterPhase};
+use jiff::Timestamp;
+
+use super::{Effect, Observed, Role, Step, Waiting, begin, begin_stop, commands};
+use crate::{Notice, Reading, command::Outcome};
+
+pub(super) fn step(
+    observed: &Observed<'_>,
+    mut step: Step,
+    next: ClusterNext,
+    without_savepoint: bool,
+    since: Timestamp,
+) -> Step {
+    let next = if observed.desired.deleting { ClusterNext::Delete } else { next };
+    step.goto(ClusterPhase::Stopping { next, without_savepoint, since });
+    let live: Vec<String> = observed.jobs.iter().filter(|job| job.live).map(|job| job.name.clone()).collect();
+    if !live.is_empty() {
+        give_up(observed, &mut step);
+        return step.wait(Waiting::Jobs { names: live });
+    }
+    if !remove(observed, &mut step) {
+        let names = observed.pods.iter().map(|pod| pod.name.clone()).collect();
+        return step.wait(Waiting::Pods { names });
+    }
+    match next {
+        ClusterNext::Restart => begin(observed, &mut step, None),
+        ClusterNext::Delete => step.goto(ClusterPhase::Terminated),
+        ClusterNext::Stay => {
+            step.notices.push(Notice::normal("Stopped", "the cluster is stopped"));
+            commands::done(&mut step, Outcome::Done, "the cluster is stopped");
+            step.goto(ClusterPhase::Stopped);
+        }
+    }
+    step.record.failures = 0;
+    step
+}
+
+/// Jobs wait for a JobManager that does not answer; after the task timeout it goes, and they go on without it.
+fn give_up(observed: &Observed<'_>, step: &mut Step) {
+    let Reading::Unknown { since, why } = &observed.flink else { return };
+    let deadline = *since + observed.desired.task_timeout;
+    step.wake = Some(deadline);
+    if observed.now <= deadline {
+        return;
+    }
+    for pod in observed.pods.iter().filter(|pod| pod.role == Role::JobManager && !pod.deleting) {
+        step.notices.push(Notice::warning("JobManagerUnreachable", format!("{} does not answer: {why}", pod.name)));
+        step.effects.push(Effect::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() });
+    }
+}
+
+/// Deletes pods and Service; true once all are gone.
+fn remove(observed: &Observed<'_>, step: &mut Step) -> bool {
+    for pod in observed.pods.iter().filter(|pod| !pod.deleting) {
+        step.effects.push(Effect::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() });
+    }
+    if let Some(service) = &observed.service
+        && !service.deleting
+    {
+        step.effects.push(Effect::DeleteService { uid: service.uid.clone() });
+    }
+    observed.pods.is_empty() && observed.service.is_none()
+}
+
+pub(super) fn stopped(observed: &Observed<'_>, mut step: Step) -> Step {
+    if observed.desired.deleting {
+        begin_stop(&mut step, ClusterNext::Delete, false, observed.now);
+        return step;
+    }
+    if remove(observed, &mut step) {
+        return step.wait(Waiting::User);
+    }
+    let names = observed.pods.iter().map(|pod| pod.name.clone()).collect();
+    step.wait(Waiting::Pods { names })
+}

@@ -1,0 +1,71 @@
+//! How many TaskManagers there are to be, and which of them to create or remove.
+
+use std::collections::BTreeSet;
+
+use api::RescalePolicy;
+
+use super::{Effect, FlinkView, JobView, Observed, PodView, Rescale, Role, Step};
+
+/// Slots that the jobs hold or wait for.
+pub fn required(jobs: &[JobView]) -> u32 {
+    jobs.iter().map(|job| job.slots).sum()
+}
+
+/// The number that the jobs need (rounded up), and the number that is declared; both within the limits.
+pub fn wanted(observed: &Observed<'_>) -> Rescale {
+    let desired = observed.desired;
+    let clamp = |number: u32| number.max(desired.min_task_managers).min(desired.max_task_managers);
+    let declared = clamp(desired.task_managers);
+    let follows_jobs = desired.rescale_policy == RescalePolicy::JobParallelism && !observed.jobs.is_empty();
+    let required = match follows_jobs {
+        true => clamp(required(&observed.jobs).div_ceil(desired.task_slots.max(1))),
+        false => declared,
+    };
+    Rescale { required, declared }
+}
+
+fn current<'a>(observed: &'a Observed<'_>, incarnation: u32) -> impl Iterator<Item = &'a PodView> {
+    observed.pods.iter().filter(move |pod| pod.role == Role::TaskManager && pod.incarnation == incarnation)
+}
+
+/// Creates what is missing; an index is free once its pod is gone.
+pub(super) fn create_missing(observed: &Observed<'_>, step: &mut Step, job_manager: &str) -> u32 {
+    let incarnation = step.record.incarnation;
+    let taken: BTreeSet<u32> = current(observed, incarnation).map(|pod| pod.index).collect();
+    let working = current(observed, incarnation).filter(|pod| !pod.deleting && !pod.state.is_over()).count();
+    let missing = wanted(observed).required.saturating_sub(u32::try_from(working).unwrap_or(u32::MAX));
+    let free = (0..).filter(|index| !taken.contains(index)).take(missing as usize);
+    for index in free {
+        let job_manager = job_manager.to_owned();
+        step.effects.push(Effect::CreateTaskManager { incarnation, job_manager, index });
+    }
+    missing
+}
+
+/// Removes idle TaskManagers beyond what is wanted, after the rescale delay; returns how many are too many.
+pub(super) fn remove_surplus(observed: &Observed<'_>, step: &mut Step, flink: &FlinkView) -> u32 {
+    let working: Vec<&PodView> = current(observed, step.record.incarnation)
+        .filter(|pod| !pod.deleting && !pod.state.is_over())
+        .collect();
+    let surplus = working.len().saturating_sub(wanted(observed).required as usize);
+    if surplus == 0 {
+        return 0;
+    }
+    let due = step.record.rescaled.map(|changed| changed + observed.desired.rescale_delay);
+    if let Some(due) = due
+        && observed.now < due
+    {
+        step.wake = Some(due);
+        return u32::try_from(surplus).unwrap_or(u32::MAX);
+    }
+    let idle = |pod: &&&PodView| {
+        flink.task_managers.iter().any(|manager| manager.idle && Some(&manager.address) == pod.address.as_ref())
+    };
+    let mut leaving: Vec<&&PodView> = working.iter().filter(idle).collect();
+    leaving.sort_by_key(|pod| std::cmp::Reverse(pod.index));
+    for pod in leaving.into_iter().take(surplus) {
+        step.effects.push(Effect::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() });
+        step.record.rescaled = Some(observed.now);
+    }
+    u32::try_from(surplus).unwrap_or(u32::MAX)
+}

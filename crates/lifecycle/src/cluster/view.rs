@@ -1,0 +1,212 @@
+//! What a decision about a cluster may look at, and what comes out of it.
+
+use api::RescalePolicy;
+use api::record::{ClusterPhase, ClusterRecord};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::command::{Report, Request};
+use crate::{Notice, Reading};
+
+/// Everything [`super::step`] may look at.
+#[derive(Clone, Debug)]
+pub struct Observed<'a> {
+    pub record: &'a ClusterRecord,
+    pub desired: &'a Desired,
+    /// All pods of the cluster that exist, whatever their incarnation.
+    pub pods: Vec<PodView>,
+    pub service: Option<ServiceView>,
+    pub jobs: Vec<JobView>,
+    /// What the current JobManager answers.
+    pub flink: Reading<FlinkView>,
+    pub now: Timestamp,
+}
+
+/// What the user wants, with defaults applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    pub deleting: bool,
+    /// The supervisor's finalizer is on the object.
+    pub supervised: bool,
+    /// Of all that the pods are made from.
+    pub digest: String,
+    /// `spec.taskManagers`, before clamping.
+    pub task_managers: u32,
+    pub min_task_managers: u32,
+    pub max_task_managers: u32,
+    /// Slots of each TaskManager, at least 1.
+    pub task_slots: u32,
+    pub rescale_policy: RescalePolicy,
+    pub rescale_delay: SignedDuration,
+    pub task_timeout: SignedDuration,
+    /// Jobs that flinkctl did not start are canceled.
+    pub cancel_unmanaged: bool,
+    pub request: Option<Request>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    JobManager,
+    TaskManager,
+}
+
+/// How far a pod is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PodState {
+    /// Not running yet; why, if the node says.
+    Pending { detail: Option<String> },
+    Running,
+    /// All its processes have ended.
+    Over { detail: Option<String> },
+}
+
+impl PodState {
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Over { .. })
+    }
+}
+
+/// One JobManager or TaskManager pod.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PodView {
+    pub name: String,
+    pub uid: String,
+    pub role: Role,
+    pub incarnation: u32,
+    /// 0 for a JobManager.
+    pub index: u32,
+    pub deleting: bool,
+    pub state: PodState,
+    pub address: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceView {
+    pub uid: String,
+    pub deleting: bool,
+}
+
+/// A job of the cluster, as far as the cluster is concerned.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JobView {
+    pub name: String,
+    /// Slots that it holds or waits for.
+    pub slots: u32,
+    /// An execution of it may live.
+    pub live: bool,
+    /// Nothing about it is under way.
+    pub settled: bool,
+    /// The supervisor's finalizer is on it.
+    pub supervised: bool,
+    /// The Flink id of its attempt.
+    pub flink_id: Option<String>,
+}
+
+/// What the JobManager tells of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FlinkView {
+    pub version: String,
+    /// The version is one that flinkctl can run.
+    pub supported: bool,
+    pub slots_total: u32,
+    /// The TaskManagers that are registered.
+    pub task_managers: Vec<TaskManagerView>,
+    /// Flink ids of the jobs that are not over.
+    pub live_jobs: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TaskManagerView {
+    /// Address of its pod.
+    pub address: String,
+    pub idle: bool,
+}
+
+/// How the number of TaskManagers comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rescale {
+    pub required: u32,
+    pub declared: u32,
+}
+
+/// One thing to do in the world. Idempotent; names what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    AddFinalizer,
+    RemoveFinalizer,
+    CreateJobManager { incarnation: u32 },
+    CreateService,
+    CreateTaskManager { incarnation: u32, job_manager: String, index: u32 },
+    DeletePod { name: String, uid: String },
+    DeleteService { uid: String },
+    /// Sets `spec.taskManagers` through the scale subresource.
+    Scale { task_managers: u32 },
+    CancelJob { job_manager: String, job_id: String },
+    /// Sets `requested-action` to `NONE` if it still says this.
+    ResetAction { action: String },
+}
+
+/// Why nothing more is done now. Becomes condition, event text and explanation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Waiting {
+    /// The record is written first; the next look follows at once.
+    Next,
+    Settled,
+    Finalizer,
+    Deletion,
+    OldPods { names: Vec<String> },
+    Backoff { until: Timestamp, why: String },
+    JobManager { detail: String },
+    Slots { registered: u32, required: u32 },
+    Idle { surplus: u32 },
+    Jobs { names: Vec<String> },
+    Pods { names: Vec<String> },
+    Flink { why: String },
+    Unsupported { version: String },
+    User,
+}
+
+/// The outcome of one decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// To be persisted first.
+    pub record: ClusterRecord,
+    /// To be carried out in order, up to the first error.
+    pub effects: Vec<Effect>,
+    pub waiting: Waiting,
+    /// When to look again, whatever happens.
+    pub wake: Option<Timestamp>,
+    pub notices: Vec<Notice>,
+    /// How the user's command stands, where that changed.
+    pub report: Option<Report>,
+}
+
+impl From<ClusterRecord> for Step {
+    fn from(record: ClusterRecord) -> Self {
+        Self { record, effects: Vec::new(), waiting: Waiting::Next, wake: None, notices: Vec::new(), report: None }
+    }
+}
+
+impl Step {
+    pub(super) fn goto(&mut self, phase: ClusterPhase) {
+        self.record.phase = phase;
+    }
+
+    /// An annotation is to be reset: nothing else happens in this step.
+    pub(super) fn settled(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::ResetAction { .. }))
+    }
+
+    pub(super) fn wait(mut self, waiting: Waiting) -> Self {
+        self.waiting = waiting;
+        self
+    }
+}
+
+impl Observed<'_> {
+    /// The JobManager of an incarnation that may live.
+    pub(super) fn job_manager(&self, incarnation: u32) -> Option<&PodView> {
+        self.pods.iter().find(|pod| {
+            pod.role == Role::JobManager && pod.incarnation == incarnation && !pod.deleting && !pod.state.is_over()
+        })
+    }
+}

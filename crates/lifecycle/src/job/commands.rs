@@ -1,0 +1,171 @@
+//! What a user may ask of a job, and in which phase.
+
+use api::annotations::Action;
+use api::record::{End, JobNext, JobPhase, Restore, SavepointOperation, Stop};
+
+use super::{ClusterState, Effect, Observed, Step, Waiting, begin_stop, done, end, stop_of};
+use crate::command::{self, Inbox, Outcome, Request, Requested};
+use crate::{Notice, ids};
+
+/// Takes in what the annotations say.
+pub(super) fn receive(observed: &Observed<'_>, step: &mut Step) {
+    let request = observed.desired.request.as_ref();
+    match command::inbox(step.record.command.as_ref(), request) {
+        Inbox::Nothing | Inbox::UnderWay => {}
+        Inbox::Forget => step.record.command = None,
+        Inbox::Reset => {
+            if let Some(command) = &step.record.command {
+                step.effects.push(Effect::ResetAction { action: command.action.as_str().to_owned() });
+            }
+        }
+        Inbox::New(request) => new(observed, step, &request),
+    }
+}
+
+fn new(observed: &Observed<'_>, step: &mut Step, request: &Request) {
+    let action = match &request.action {
+        Requested::Known(action) => *action,
+        Requested::Invalid(text) => {
+            let message =
+                format!("{text:?} is no action; use START, STOP, TRIGGER_SAVEPOINT, FORGET_SAVEPOINT or NONE");
+            step.notices.push(Notice::warning("ActionRefused", message.clone()));
+            step.report = Some(command::report(request, Outcome::Refused, message));
+            step.effects.push(Effect::ResetAction { action: text.clone() });
+            return;
+        }
+    };
+    match admit(observed, step, action) {
+        Admission::Later => {}
+        Admission::Refused(why) => {
+            step.notices.push(Notice::warning("ActionRefused", format!("{}: {why}", action.as_str())));
+            let (mut command, _) = command::accept(request, action);
+            command.done = true;
+            step.record.command = Some(command);
+            step.report = Some(command::report(request, Outcome::Refused, why));
+        }
+        Admission::Granted => {
+            let (command, report) = command::accept(request, action);
+            step.record.command = Some(command);
+            step.report = Some(report);
+            apply(observed, step, action, request.without_savepoint);
+        }
+    }
+}
+
+enum Admission {
+    Granted,
+    /// Not looked at in this phase; it stays where it is.
+    Later,
+    Refused(&'static str),
+}
+
+fn admit(observed: &Observed<'_>, step: &Step, action: Action) -> Admission {
+    use Admission::{Granted, Later, Refused};
+    if observed.desired.deleting {
+        return Refused("the job is being deleted");
+    }
+    let cluster_runs = matches!(observed.cluster.state, ClusterState::Started | ClusterState::Starting);
+    match (&step.record.phase, action) {
+        (JobPhase::New | JobPhase::Stopping { .. } | JobPhase::Terminated, _) => Later,
+        (JobPhase::Running, Action::TriggerSavepoint) if step.record.operation.is_some() => {
+            Refused("a savepoint is already in progress")
+        }
+        (JobPhase::Running, _)
+        | (JobPhase::Waiting { .. } | JobPhase::Submitting { .. }, Action::Stop)
+        | (JobPhase::Waiting { .. } | JobPhase::Ended { .. }, Action::ForgetSavepoint) => Granted,
+        (JobPhase::Waiting { .. }, Action::Start) if step.record.restore == Restore::Newest => Granted,
+        (JobPhase::Ended { .. }, Action::Start) if cluster_runs => Granted,
+        (JobPhase::Ended { .. }, Action::Start) => Later,
+        (JobPhase::Waiting { .. } | JobPhase::Submitting { .. }, Action::Start) => {
+            Refused("the job is already starting")
+        }
+        (JobPhase::Ended { .. }, Action::Stop) => Refused("the job is already stopped"),
+        (
+            JobPhase::Waiting { .. } | JobPhase::Submitting { .. } | JobPhase::Ended { .. },
+            Action::TriggerSavepoint | Action::ForgetSavepoint,
+        ) => Refused("the job does not run"),
+    }
+}
+
+fn apply(observed: &Observed<'_>, step: &mut Step, action: Action, without_savepoint: bool) {
+    match action {
+        Action::Start => start(observed, step, without_savepoint),
+        Action::Stop => stop(observed, step, without_savepoint),
+        Action::TriggerSavepoint => trigger(observed, step),
+        Action::ForgetSavepoint => {
+            forget(observed, step);
+            done(step, Outcome::Done, "all restore points recorded so far are forgotten");
+        }
+    }
+}
+
+fn start(observed: &Observed<'_>, step: &mut Step, without_savepoint: bool) {
+    if matches!(step.record.phase, JobPhase::Running) {
+        if let Some(attempt) = step.record.attempt.clone() {
+            let stop = stop_of(observed, &attempt, &JobNext::Restart, without_savepoint);
+            begin_stop(step, observed, stop, JobNext::Restart);
+        }
+        return;
+    }
+    if without_savepoint {
+        forget(observed, step);
+    } else if matches!(step.record.phase, JobPhase::Waiting { .. }) {
+        // The newest state cannot be found; the user says to go on from what is recorded.
+        step.record.restore = recorded(step).unwrap_or_default();
+    }
+    step.goto(JobPhase::Waiting { since: observed.now });
+}
+
+fn stop(observed: &Observed<'_>, step: &mut Step, without_savepoint: bool) {
+    let next = JobNext::Stay { end: End::Stopped };
+    match (&step.record.phase, step.record.attempt.clone()) {
+        (JobPhase::Running, Some(attempt)) => {
+            let stop = stop_of(observed, &attempt, &next, without_savepoint);
+            begin_stop(step, observed, stop, next);
+        }
+        (JobPhase::Submitting { .. }, _) => {
+            begin_stop(step, observed, Stop::Abort { started: false, quiet: None }, next);
+        }
+        _ => end(step, observed, next, None),
+    }
+}
+
+fn trigger(observed: &Observed<'_>, step: &mut Step) {
+    let Some(attempt) = &step.record.attempt else { return };
+    let trigger_id = ids::trigger_id(&observed.desired.uid, attempt.number, observed.now);
+    step.record.operation = Some(SavepointOperation { trigger_id, since: observed.now });
+    step.record.savepoint_requested = Some(observed.now);
+    step.waiting = Waiting::Next;
+}
+
+/// Drops every restore point recorded so far, checkpoints included.
+pub(super) fn forget(observed: &Observed<'_>, step: &mut Step) {
+    step.record.restore = Restore::Empty;
+    step.record.savepoint_at = step.record.savepoint.is_some().then_some(observed.now);
+    step.record.savepoint = None;
+    if let Some(attempt) = step.record.attempt.as_mut() {
+        attempt.forgotten = Some(observed.now);
+        attempt.savepoint = None;
+        attempt.stop_directory = None;
+    }
+}
+
+/// The recorded savepoint as a restore point.
+pub(super) fn recorded(step: &Step) -> Option<Restore> {
+    step.record.savepoint.clone().map(|path| Restore::Savepoint { path })
+}
+
+/// The job has come to an end: so has the command that asked for it, or for the opposite.
+pub(super) fn settle(step: &mut Step, end: &End) {
+    if step.under_way(Action::Stop) {
+        let message = match &step.record.restore {
+            Restore::Savepoint { path } => format!("stopped; savepoint {path}"),
+            Restore::Checkpoint { path } => format!("stopped; checkpoint {path}"),
+            Restore::Newest => "stopped; it goes on from its newest checkpoint or savepoint".into(),
+            Restore::Empty => "stopped; there is no state to go on from".into(),
+        };
+        done(step, Outcome::Done, message);
+    } else {
+        done(step, Outcome::Failed, super::ended::describe(end));
+    }
+}

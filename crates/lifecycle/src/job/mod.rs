@@ -1,0 +1,172 @@
+//! One Flink job: from what was observed to what is done next.
+//!
+//! Invariants: at most one execution lives, and no execution starts from an older state than one that exists,
+//! unless the user said so. The caller persists [`Step::record`] with the observed resourceVersion before it runs
+//! [`Step::effects`].
+
+mod commands;
+mod ended;
+mod newest;
+mod running;
+mod stopping;
+mod submitting;
+mod view;
+mod waiting;
+
+pub use newest::{Evidence, Found, Looked, Places, Stall, places, resolve};
+pub use view::{
+    BootstrapView, Cluster, ClusterState, Desired, Effect, FlinkJobView, JobManager, Observed, OperationView, Outcome,
+    Step, Waiting,
+};
+
+use api::record::{Attempt, End, JobNext, JobPhase, JobRecord, Restore, Stop};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{Notice, command, ids};
+
+/// How long a bootstrap that is gone may still be answered by a JobManager that runs its program.
+const SUBMISSION_GRACE: SignedDuration = SignedDuration::from_secs(20);
+/// How long nothing disruptive is tried after a stop failed.
+const STOP_BACKOFF: SignedDuration = SignedDuration::from_secs(30);
+/// How often a submission whose fate is unknown is repeated, with the same id.
+const SUBMISSION_TRIES: u32 = 5;
+
+/// Decides what to do next. Total, deterministic, free of I/O.
+#[must_use]
+pub fn step(observed: &Observed<'_>) -> Step {
+    let mut step = Step::from(observed.record.clone());
+    if !observed.desired.supervised && !matches!(step.record.phase, JobPhase::Terminated) {
+        return unsupervised(observed, step);
+    }
+    commands::receive(observed, &mut step);
+    if step.settled() {
+        return step;
+    }
+    match step.record.phase.clone() {
+        JobPhase::New => initialise(observed, step),
+        JobPhase::Waiting { since } => waiting::step(observed, step, since),
+        JobPhase::Submitting { since, tries } => submitting::step(observed, step, since, tries),
+        JobPhase::Running => running::step(observed, step),
+        JobPhase::Stopping { stop, next, since } => stopping::step(observed, step, stop, next, since),
+        JobPhase::Ended { end, at } => ended::step(observed, step, &end, at),
+        JobPhase::Terminated => terminated(observed, step),
+    }
+}
+
+/// Without our finalizer the object could vanish under a running job: it comes first.
+fn unsupervised(observed: &Observed<'_>, mut step: Step) -> Step {
+    if observed.desired.deleting {
+        step.record.phase = JobPhase::Terminated;
+        step.waiting = Waiting::Deletion;
+    } else if observed.cluster.state == ClusterState::Terminated {
+        step.waiting = Waiting::Cluster { why: "the cluster is being deleted".into() };
+    } else {
+        step.effects.push(Effect::AddFinalizer);
+        step.waiting = Waiting::Finalizer;
+    }
+    step
+}
+
+fn initialise(observed: &Observed<'_>, mut step: Step) -> Step {
+    let path = observed.desired.recorded_savepoint.clone().or_else(|| observed.desired.savepoint_path.clone());
+    step.record.initial_savepoint.clone_from(&observed.desired.savepoint_path);
+    step.record.restore = path.clone().map_or(Restore::Empty, |path| Restore::Savepoint { path });
+    step.record.savepoint_at = path.is_some().then_some(observed.now);
+    step.record.savepoint = path;
+    step.record.savepoint_requested = Some(observed.now);
+    step.goto(JobPhase::Waiting { since: observed.now });
+    step.waiting = Waiting::Cluster { why: "taken over".into() };
+    step
+}
+
+fn terminated(observed: &Observed<'_>, mut step: Step) -> Step {
+    step.waiting = Waiting::Deletion;
+    if observed.desired.supervised {
+        step.effects.push(Effect::RemoveFinalizer);
+    }
+    step
+}
+
+/// Ends the attempt: from here on nothing may start it again.
+fn end(step: &mut Step, observed: &Observed<'_>, next: JobNext, restore: Option<Restore>) {
+    if let Some(restore) = restore {
+        step.record.restore = restore;
+    }
+    step.record.operation = None;
+    match next {
+        JobNext::Restart => step.goto(JobPhase::Waiting { since: observed.now }),
+        JobNext::Delete => step.goto(JobPhase::Terminated),
+        JobNext::Stay { end } => {
+            step.notices.push(ended::notice(&end));
+            commands::settle(step, &end);
+            step.goto(JobPhase::Ended { end, at: observed.now });
+        }
+    }
+    step.waiting = Waiting::Next;
+}
+
+/// The attempt's JobManager is gone, and with it the job.
+fn lost(step: &mut Step, observed: &Observed<'_>, next: JobNext) {
+    step.notices.push(Notice::warning("JobManagerLost", "the JobManager that ran the job is gone"));
+    end(step, observed, next, Some(Restore::Newest));
+}
+
+/// Begins to end an execution that may live.
+fn begin_stop(step: &mut Step, observed: &Observed<'_>, stop: Stop, next: JobNext) {
+    if let (Stop::Savepoint { directory, .. }, Some(attempt)) = (&stop, step.record.attempt.as_mut()) {
+        attempt.stop_directory = Some(directory.clone());
+    }
+    step.record.operation = None;
+    step.goto(JobPhase::Stopping { stop, next, since: observed.now });
+    step.waiting = Waiting::Next;
+}
+
+/// Stop with savepoint, or cancel where the user wants none.
+fn stop_of(observed: &Observed<'_>, attempt: &Attempt, next: &JobNext, without_savepoint: bool) -> Stop {
+    let wanted = observed.desired.savepoint_automatic
+        && *next != JobNext::Delete
+        && !without_savepoint
+        && !observed.cluster.without_savepoint;
+    if !wanted {
+        return Stop::Cancel;
+    }
+    let trigger_id = ids::trigger_id(&observed.desired.uid, attempt.number, observed.now);
+    let target = observed.desired.savepoint_target.trim().trim_end_matches('/');
+    Stop::Savepoint { directory: format!("{target}/stop-{trigger_id}"), trigger_id }
+}
+
+/// Whether the attempt's own JobManager is the one that is seen now.
+fn same_incarnation(observed: &Observed<'_>, attempt: &Attempt) -> bool {
+    observed.cluster.job_manager.as_ref().is_some_and(|manager| manager.uid == attempt.incarnation.uid)
+}
+
+/// The attempt's Flink job as its JobManager tells; `None` when that cannot be told now.
+fn flink_job<'a>(observed: &'a Observed<'_>, attempt: &Attempt) -> Option<Option<&'a FlinkJobView>> {
+    let jobs = observed.cluster.jobs.known()?;
+    same_incarnation(observed, attempt).then(|| jobs.iter().find(|job| job.id == attempt.job_id))
+}
+
+/// What a FAILED, FINISHED or CANCELED execution leaves to do.
+fn finished(step: &mut Step, observed: &Observed<'_>, job: &FlinkJobView, next: Option<JobNext>) {
+    let end_of = match job.state.as_str() {
+        "FINISHED" => End::Finished,
+        "CANCELED" => End::Canceled,
+        _ => End::Failed { message: job.failure.clone().unwrap_or_else(|| "no reason was given".into()) },
+    };
+    end(step, observed, next.unwrap_or(JobNext::Stay { end: end_of }), Some(Restore::Newest));
+}
+
+/// The earlier of two wake-up times.
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Reports a command as done, if one is under way.
+fn done(step: &mut Step, outcome: command::Outcome, message: impl Into<String>) {
+    if let Some(report) = command::finish(&mut step.record.command, outcome, message) {
+        step.report = Some(report);
+    }
+}

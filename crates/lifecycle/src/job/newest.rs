@@ -1,0 +1,207 @@
+//! Which state is the newest: decided from what an attempt left behind, never guessed.
+//!
+//! Within an attempt, checkpoints are ordered by number and savepoints against checkpoints by the time at which
+//! they were completed. A checkpoint wins a tie: it may have committed output, an intermediate savepoint has not.
+
+use api::record::{Attempt, Checkpoints, Restore};
+use jiff::Timestamp;
+
+/// A restore point that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Found {
+    pub path: String,
+    /// `N` of a `chk-N`; 0 for a savepoint.
+    pub number: u64,
+    /// When its metadata was written.
+    pub modified: Timestamp,
+}
+
+/// What exists of an attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Evidence {
+    pub checkpoints: Vec<Found>,
+    pub savepoints: Vec<Found>,
+}
+
+/// What a look at [`Places`] gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Looked {
+    pub found: Evidence,
+    /// A checkpoint directory could be looked at.
+    pub known_place: bool,
+}
+
+/// Where to look for what an attempt left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Places {
+    /// A directory of `chk-N`.
+    pub checkpoints: Option<String>,
+    /// A savepoint, or a directory that holds some.
+    pub savepoints: Vec<String>,
+}
+
+/// Why the newest state cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Stall {
+    pub reason: &'static str,
+    pub message: String,
+}
+
+/// Where to look, given the cluster's checkpoint directory (`execution.checkpointing.dir`) if it has one.
+pub fn places(attempt: &Attempt, root: Option<&str>) -> Places {
+    let checkpoints = match &attempt.checkpoints {
+        Checkpoints::Directory { path, .. } => Some(path.clone()),
+        Checkpoints::Unknown => root.map(|root| format!("{}/{}", root.trim_end_matches('/'), attempt.job_id)),
+        Checkpoints::Disabled | Checkpoints::InMemory => None,
+    };
+    let savepoints = attempt.savepoint.iter().chain(&attempt.stop_directory).cloned().collect();
+    Places { checkpoints, savepoints }
+}
+
+/// The newest state, or why it cannot be told. `known_place`: a checkpoint directory could be looked at.
+///
+/// # Errors
+/// A [`Stall`], when state may exist that cannot be found; going on from anything else would be a step back.
+pub fn resolve(attempt: &Attempt, evidence: &Evidence, known_place: bool) -> Result<Restore, Stall> {
+    let remembered = |found: &&Found| attempt.forgotten.is_none_or(|forgotten| found.modified > forgotten);
+    let checkpoint =
+        evidence.checkpoints.iter().filter(remembered).max_by_key(|found| (found.number, found.modified));
+    let savepoint = evidence.savepoints.iter().filter(remembered).max_by_key(|found| found.modified);
+    match (checkpoint, savepoint) {
+        (Some(checkpoint), Some(savepoint)) if savepoint.modified > checkpoint.modified => {
+            Ok(Restore::Savepoint { path: savepoint.path.clone() })
+        }
+        (Some(checkpoint), _) => Ok(Restore::Checkpoint { path: checkpoint.path.clone() }),
+        (None, Some(savepoint)) if nothing_newer(attempt, savepoint) => {
+            Ok(Restore::Savepoint { path: savepoint.path.clone() })
+        }
+        (None, _) => nothing_found(attempt, known_place),
+    }
+}
+
+/// Without a look at the checkpoints only the savepoint that ended the attempt is surely its newest state.
+fn nothing_newer(attempt: &Attempt, savepoint: &Found) -> bool {
+    let ended_by =
+        attempt.stop_directory.as_ref().is_some_and(|directory| savepoint.path.contains(directory.as_str()));
+    ended_by || matches!(attempt.checkpoints, Checkpoints::Disabled | Checkpoints::Directory { .. })
+}
+
+fn nothing_found(attempt: &Attempt, known_place: bool) -> Result<Restore, Stall> {
+    let origin = match attempt.forgotten {
+        Some(_) => Restore::Empty,
+        None => attempt.restore.clone(),
+    };
+    if let Some(path) = &attempt.savepoint
+        && attempt.forgotten.is_none()
+    {
+        return Err(Stall {
+            reason: "SavepointMissing",
+            message: format!(
+                "the savepoint {path} was recorded but is not there, and no newer checkpoint is; bring it back, or \
+                 annotate requested-action=FORGET_SAVEPOINT to start without state"
+            ),
+        });
+    }
+    match attempt.checkpoints {
+        Checkpoints::Disabled | Checkpoints::Directory { .. } => Ok(origin),
+        Checkpoints::Unknown if known_place => Ok(origin),
+        Checkpoints::Unknown => Err(Stall {
+            reason: "CheckpointsUnknown",
+            message: "the JobManager was lost before it was seen where the job keeps its checkpoints, and the \
+                      cluster has no execution.checkpointing.dir; set it in spec.flinkConfiguration, or annotate \
+                      requested-action=FORGET_SAVEPOINT to start without state"
+                .into(),
+        }),
+        Checkpoints::InMemory => Err(Stall {
+            reason: "CheckpointsLost",
+            message: "the job kept its checkpoints in the memory of a JobManager that is gone; set \
+                      execution.checkpointing.dir in spec.flinkConfiguration, then annotate \
+                      requested-action=START to go on from the last savepoint, or FORGET_SAVEPOINT to start \
+                      without state"
+                .into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::record::Incarnation;
+
+    fn attempt(checkpoints: Checkpoints) -> Attempt {
+        Attempt {
+            number: 1,
+            job_id: "a".into(),
+            incarnation: Incarnation { number: 1, uid: "u".into() },
+            restore: Restore::Savepoint { path: "s0".into() },
+            parallelism: 1,
+            digest: "d".into(),
+            checkpoints,
+            savepoint: None,
+            stop_directory: None,
+            forgotten: None,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a valid time")
+    }
+
+    fn found(path: &str, number: u64, second: i64) -> Found {
+        Found { path: path.into(), number, modified: at(second) }
+    }
+
+    fn directory() -> Checkpoints {
+        Checkpoints::Directory { path: "ck".into(), retained: true }
+    }
+
+    fn path(result: Result<Restore, Stall>) -> String {
+        match result {
+            Ok(restore) => restore.path().unwrap_or("empty").to_owned(),
+            Err(stall) => stall.reason.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_newest_of_checkpoint_and_savepoint_wins() {
+        let checkpoints = vec![found("chk-9", 9, 10), found("chk-10", 10, 12)];
+        for (savepoint_at, expected) in [(11, "chk-10"), (12, "chk-10"), (13, "sp")] {
+            let savepoints = vec![found("sp", 0, savepoint_at)];
+            let evidence = Evidence { checkpoints: checkpoints.clone(), savepoints };
+            assert_eq!(path(resolve(&attempt(directory()), &evidence, true)), expected);
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_left_nothing_starts_again_where_it_started() {
+        assert_eq!(path(resolve(&attempt(directory()), &Evidence::default(), true)), "s0");
+        assert_eq!(path(resolve(&attempt(Checkpoints::Disabled), &Evidence::default(), false)), "s0");
+        assert_eq!(path(resolve(&attempt(Checkpoints::Unknown), &Evidence::default(), true)), "s0");
+    }
+
+    #[test]
+    fn what_cannot_be_found_out_stalls() {
+        let none = Evidence::default();
+        assert_eq!(path(resolve(&attempt(Checkpoints::InMemory), &none, false)), "CheckpointsLost");
+        assert_eq!(path(resolve(&attempt(Checkpoints::Unknown), &none, false)), "CheckpointsUnknown");
+        let mut saved = attempt(directory());
+        saved.savepoint = Some("sp".into());
+        assert_eq!(path(resolve(&saved, &none, true)), "SavepointMissing");
+        let only_savepoint = Evidence { checkpoints: vec![], savepoints: vec![found("sp", 0, 5)] };
+        let mut in_memory = attempt(Checkpoints::InMemory);
+        assert_eq!(path(resolve(&in_memory, &only_savepoint, false)), "CheckpointsLost");
+        in_memory.stop_directory = Some("t/stop-1".into());
+        let stop = Evidence { checkpoints: vec![], savepoints: vec![found("file:/t/stop-1/savepoint-1", 0, 5)] };
+        assert_eq!(path(resolve(&in_memory, &stop, false)), "file:/t/stop-1/savepoint-1");
+    }
+
+    #[test]
+    fn forgotten_state_is_not_restored() {
+        let mut forgetful = attempt(directory());
+        forgetful.forgotten = Some(at(10));
+        let evidence = Evidence { checkpoints: vec![found("chk-3", 3, 9)], savepoints: vec![] };
+        assert_eq!(path(resolve(&forgetful, &evidence, true)), "empty");
+        let newer = Evidence { checkpoints: vec![found("chk-3", 3, 9), found("chk-4", 4, 11)], savepoints: vec![] };
+        assert_eq!(path(resolve(&forgetful, &newer, true)), "chk-4");
+    }
+}

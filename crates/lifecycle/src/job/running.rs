@@ -1,0 +1,188 @@
+//! A job that runs: watch it, save it, and notice when it is to end.
+
+use api::RestartPolicy;
+use api::annotations::Action;
+use api::record::{Attempt, Checkpoints, End, JobNext, SavepointOperation};
+
+use super::{
+    ClusterState, Effect, FlinkJobView, Observed, OperationView, Step, Waiting, begin_stop, done, earlier, finished,
+    flink_job, lost, same_incarnation, stop_of,
+};
+use crate::{Notice, Reading, command, ids};
+
+pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
+    let Some(attempt) = step.record.attempt.clone() else {
+        lost(&mut step, observed, JobNext::Restart);
+        return step;
+    };
+    if !same_incarnation(observed, &attempt) {
+        lost(&mut step, observed, after_loss(observed));
+        return step;
+    }
+    let job = match flink_job(observed, &attempt) {
+        Some(Some(job)) => job,
+        Some(None) => {
+            lost(&mut step, observed, after_loss(observed));
+            return step;
+        }
+        None => return unreachable(observed, step, &attempt),
+    };
+    if job.terminal {
+        savepoint(observed, &mut step, &attempt);
+        finished(&mut step, observed, job, observed.desired.deleting.then_some(JobNext::Delete));
+        return step;
+    }
+    if let Some(step) = leave(observed, &step, &attempt, job) {
+        return step;
+    }
+    checkpoints(observed, &mut step);
+    savepoint(observed, &mut step, &attempt);
+    if step.waiting != Waiting::Savepoint {
+        step.waiting = match job.ready {
+            true => Waiting::Settled,
+            false => Waiting::Tasks { state: job.state.clone() },
+        };
+    }
+    step
+}
+
+/// The restart policy decides whether a job whose JobManager is gone goes on.
+fn after_loss(observed: &Observed<'_>) -> JobNext {
+    match (observed.desired.deleting, observed.cluster.state, observed.desired.restart_policy) {
+        (true, ..) => JobNext::Delete,
+        (_, ClusterState::Stopping | ClusterState::Stopped | ClusterState::Terminated, _) => {
+            JobNext::Stay { end: End::ClusterStopped }
+        }
+        (_, ClusterState::Restarting, _) | (.., RestartPolicy::Always | RestartPolicy::OnlyIfFailed) => {
+            JobNext::Restart
+        }
+        (.., RestartPolicy::Never) => JobNext::Stay { end: End::Lost },
+    }
+}
+
+/// A JobManager that does not answer is not a JobManager without jobs.
+fn unreachable(observed: &Observed<'_>, mut step: Step, attempt: &Attempt) -> Step {
+    if let Some((next, _)) = reason_to_leave(observed, attempt)
+        && next == JobNext::Delete
+    {
+        begin_stop(&mut step, observed, api::record::Stop::Cancel, next);
+        return step;
+    }
+    let why = match &observed.cluster.jobs {
+        Reading::Unknown { why, .. } => why.clone(),
+        Reading::Known(_) => "another JobManager answered".into(),
+    };
+    step.wait(Waiting::Flink { why })
+}
+
+fn leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt, job: &FlinkJobView) -> Option<Step> {
+    let (next, why) = reason_to_leave(observed, attempt)?;
+    let mut step = step.clone();
+    if let Some(until) = step.record.hold
+        && observed.now < until
+        && next != JobNext::Delete
+    {
+        step.wake = earlier(step.wake, Some(until));
+        savepoint(observed, &mut step, attempt);
+        return Some(step.wait(Waiting::Held { until }));
+    }
+    step.notices.push(Notice::normal("Stopping", why));
+    let retained = !matches!(attempt.checkpoints, Checkpoints::Directory { retained: false, .. });
+    // A job that is failing over cannot be saved, and makes no progress: its newest checkpoint is its state.
+    let stop = match job.state == "RUNNING" || !retained {
+        true => stop_of(observed, attempt, &next, false),
+        false => api::record::Stop::Cancel,
+    };
+    begin_stop(&mut step, observed, stop, next);
+    Some(step)
+}
+
+fn reason_to_leave(observed: &Observed<'_>, attempt: &Attempt) -> Option<(JobNext, &'static str)> {
+    let desired = observed.desired;
+    if desired.deleting {
+        return Some((JobNext::Delete, "the job is being deleted"));
+    }
+    match observed.cluster.state {
+        ClusterState::Stopping | ClusterState::Stopped | ClusterState::Terminated => {
+            return Some((JobNext::Stay { end: End::ClusterStopped }, "the cluster is stopping"));
+        }
+        ClusterState::Restarting => return Some((JobNext::Restart, "the cluster is restarting")),
+        ClusterState::Missing | ClusterState::Starting | ClusterState::Started => {}
+    }
+    if desired.parallelism == 0 {
+        return Some((JobNext::Stay { end: End::Suspended }, "its parallelism was set to 0"));
+    }
+    if desired.digest != attempt.digest {
+        return Some((JobNext::Restart, "its bootstrap section was changed"));
+    }
+    (desired.parallelism != attempt.parallelism).then_some((JobNext::Restart, "its parallelism was changed"))
+}
+
+/// Corrects where the checkpoints are, should the first completed one tell otherwise.
+fn checkpoints(observed: &Observed<'_>, step: &mut Step) {
+    if let (Reading::Known(seen), Some(attempt)) = (&observed.checkpoints, step.record.attempt.as_mut())
+        && *seen != Checkpoints::Unknown
+        && attempt.checkpoints != *seen
+    {
+        attempt.checkpoints = seen.clone();
+    }
+}
+
+/// Sees a savepoint through, or asks for the next periodic one.
+fn savepoint(observed: &Observed<'_>, step: &mut Step, attempt: &Attempt) {
+    let Some(operation) = step.record.operation.clone() else {
+        periodic(observed, step, attempt);
+        return;
+    };
+    match &observed.operation {
+        OperationView::Unknown | OperationView::InProgress => {}
+        OperationView::NotFound => step.effects.push(Effect::TriggerSavepoint {
+            incarnation: attempt.incarnation.clone(),
+            job_id: attempt.job_id.clone(),
+            trigger_id: operation.trigger_id,
+            directory: observed.desired.savepoint_target.trim().to_owned(),
+        }),
+        OperationView::Completed { path } => {
+            completed(observed, step, path);
+            return;
+        }
+        OperationView::Failed { why } => {
+            step.record.operation = None;
+            step.notices.push(Notice::warning("SavepointFailed", why.clone()));
+            report(step, command::Outcome::Failed, why);
+            return;
+        }
+    }
+    step.waiting = Waiting::Savepoint;
+}
+
+fn completed(observed: &Observed<'_>, step: &mut Step, path: &str) {
+    step.record.operation = None;
+    step.record.savepoint = Some(path.to_owned());
+    step.record.savepoint_at = Some(observed.now);
+    step.record.savepoint_requested = Some(observed.now);
+    if let Some(attempt) = step.record.attempt.as_mut() {
+        attempt.savepoint = Some(path.to_owned());
+    }
+    step.notices.push(Notice::normal("SavepointCompleted", path));
+    report(step, command::Outcome::Done, path);
+}
+
+fn report(step: &mut Step, outcome: command::Outcome, message: &str) {
+    if step.under_way(Action::TriggerSavepoint) {
+        done(step, outcome, message);
+    }
+}
+
+fn periodic(observed: &Observed<'_>, step: &mut Step, attempt: &Attempt) {
+    let Some(interval) = observed.desired.savepoint_interval else { return };
+    let due = step.record.savepoint_requested.map_or(observed.now, |last| last + interval);
+    if observed.now < due {
+        step.wake = earlier(step.wake, Some(due));
+        return;
+    }
+    let trigger_id = ids::trigger_id(&observed.desired.uid, attempt.number, observed.now);
+    step.record.operation = Some(SavepointOperation { trigger_id, since: observed.now });
+    step.record.savepoint_requested = Some(observed.now);
+    step.waiting = Waiting::Savepoint;
+}

@@ -1,0 +1,186 @@
+//! An execution that is being ended, with its state saved or given up on purpose.
+
+use api::record::{Attempt, End, JobNext, JobPhase, Restore, Stop};
+use jiff::Timestamp;
+
+use super::{
+    BootstrapView, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, SUBMISSION_GRACE, Step, Waiting,
+    begin_stop, commands, done, earlier, end, flink_job, lost, same_incarnation, stop_of,
+};
+use crate::{Notice, command};
+
+pub(super) fn step(observed: &Observed<'_>, mut step: Step, stop: Stop, next: JobNext, since: Timestamp) -> Step {
+    let Some(attempt) = step.record.attempt.clone() else {
+        end(&mut step, observed, next, None);
+        return step;
+    };
+    let next = if observed.desired.deleting { JobNext::Delete } else { next };
+    if !same_incarnation(observed, &attempt) {
+        lost(&mut step, observed, next);
+        return step;
+    }
+    match stop {
+        Stop::Abort { started, quiet } => abort(observed, step, &attempt, next, (started, quiet, since)),
+        Stop::Cancel => cancel(observed, step, &attempt, next),
+        // A deletion takes no savepoint, and does not wait for one.
+        Stop::Savepoint { .. } if next == JobNext::Delete => {
+            begin_stop(&mut step, observed, Stop::Cancel, next);
+            step
+        }
+        Stop::Savepoint { trigger_id, directory } => save(observed, step, &attempt, next, trigger_id, directory),
+    }
+}
+
+/// Takes a submission back: the bootstrap goes first; what it may have submitted is then stopped.
+fn abort(
+    observed: &Observed<'_>,
+    mut step: Step,
+    attempt: &Attempt,
+    next: JobNext,
+    (started, quiet, since): (bool, Option<Timestamp>, Timestamp),
+) -> Step {
+    let (gone, seen_started) = match &observed.bootstrap {
+        BootstrapView::Absent => (true, false),
+        BootstrapView::Leaving { started } => (false, *started),
+        BootstrapView::Active { uid, started, .. } => {
+            step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
+            (false, *started)
+        }
+        BootstrapView::Ended { uid, .. } => {
+            step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
+            (false, true)
+        }
+    };
+    let started = started || seen_started;
+    if !gone {
+        step.goto(JobPhase::Stopping { stop: Stop::Abort { started, quiet: None }, next, since });
+        return step.wait(Waiting::OldBootstrap);
+    }
+    match flink_job(observed, attempt) {
+        None => step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
+        Some(Some(job)) if job.terminal => {
+            end(&mut step, observed, next, Some(Restore::Newest));
+            step
+        }
+        Some(Some(job)) => {
+            let stop = match job.state.as_str() {
+                "RUNNING" => stop_of(observed, attempt, &next, false),
+                _ => Stop::Cancel,
+            };
+            begin_stop(&mut step, observed, stop, next);
+            step
+        }
+        Some(None) => {
+            let until = quiet.unwrap_or(observed.now) + SUBMISSION_GRACE;
+            if started && observed.now < until {
+                let quiet = quiet.or(Some(observed.now));
+                step.goto(JobPhase::Stopping { stop: Stop::Abort { started, quiet }, next, since });
+                step.wake = earlier(step.wake, Some(until));
+                return step.wait(Waiting::Submission { detail: "it may still arrive".into() });
+            }
+            end(&mut step, observed, next, Some(attempt.restore.clone()));
+            step
+        }
+    }
+}
+
+fn cancel(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, next: JobNext) -> Step {
+    match flink_job(observed, attempt) {
+        None => step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
+        Some(Some(job)) if !job.terminal => {
+            if job.state != "CANCELLING" {
+                step.effects.push(Effect::CancelJob {
+                    incarnation: attempt.incarnation.clone(),
+                    job_id: attempt.job_id.clone(),
+                });
+            }
+            step.wait(Waiting::Cancellation)
+        }
+        Some(_) => {
+            let restore = canceled(&step, observed, &next);
+            end(&mut step, observed, next, Some(restore));
+            step
+        }
+    }
+}
+
+/// A user who stops without a savepoint goes on from the recorded one; anything automatic from the newest state.
+fn canceled(step: &Step, observed: &Observed<'_>, next: &JobNext) -> Restore {
+    let command = step.record.command.as_ref().filter(|command| !command.done);
+    let fresh = command.is_some_and(|command| {
+        command.without_savepoint && command.action == api::annotations::Action::Start && *next == JobNext::Restart
+    });
+    if fresh {
+        return Restore::Empty;
+    }
+    let unsaved = !observed.desired.savepoint_automatic || command.is_some_and(|command| command.without_savepoint);
+    match next {
+        JobNext::Stay { end: End::Stopped } if unsaved => commands::recorded(step).unwrap_or(Restore::Newest),
+        _ => Restore::Newest,
+    }
+}
+
+fn save(
+    observed: &Observed<'_>,
+    mut step: Step,
+    attempt: &Attempt,
+    next: JobNext,
+    trigger_id: String,
+    directory: String,
+) -> Step {
+    let job = match flink_job(observed, attempt) {
+        None => return step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
+        Some(job) => job,
+    };
+    match (&observed.operation, job) {
+        (OperationView::Completed { path }, Some(job)) if !job.terminal => {
+            saved(observed, &mut step, path);
+            step.wait(Waiting::Tasks { state: job.state.clone() })
+        }
+        (OperationView::Completed { path }, _) => {
+            saved(observed, &mut step, path);
+            let restore = Restore::Savepoint { path: path.clone() };
+            end(&mut step, observed, next, Some(restore));
+            step
+        }
+        // The answer was lost, or the job ended otherwise: what there is tells.
+        (_, None | Some(FlinkJobView { terminal: true, .. })) => {
+            end(&mut step, observed, next, Some(Restore::Newest));
+            step
+        }
+        (OperationView::Failed { why }, Some(_)) => keep_running(observed, step, why),
+        (OperationView::NotFound, Some(_)) => {
+            step.effects.push(Effect::StopWithSavepoint {
+                incarnation: attempt.incarnation.clone(),
+                job_id: attempt.job_id.clone(),
+                trigger_id,
+                directory,
+            });
+            step.wait(Waiting::Savepoint)
+        }
+        (OperationView::InProgress | OperationView::Unknown, Some(_)) => step.wait(Waiting::Savepoint),
+    }
+}
+
+fn saved(observed: &Observed<'_>, step: &mut Step, path: &str) {
+    if step.record.savepoint.as_deref() == Some(path) {
+        return;
+    }
+    step.record.savepoint = Some(path.to_owned());
+    step.record.savepoint_at = Some(observed.now);
+    step.record.savepoint_requested = Some(observed.now);
+    if let Some(attempt) = step.record.attempt.as_mut() {
+        attempt.savepoint = Some(path.to_owned());
+    }
+    step.notices.push(Notice::normal("SavepointCompleted", path));
+}
+
+/// A job that could not be saved goes on; nothing is given up.
+fn keep_running(observed: &Observed<'_>, mut step: Step, why: &str) -> Step {
+    let message = format!("the savepoint failed, the job keeps running: {why}");
+    step.notices.push(Notice::warning("SavepointFailed", message.clone()));
+    done(&mut step, command::Outcome::Failed, message);
+    step.record.hold = Some(observed.now + STOP_BACKOFF);
+    step.goto(JobPhase::Running);
+    step
+}

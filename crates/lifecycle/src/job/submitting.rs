@@ -1,0 +1,136 @@
+//! An attempt that is recorded: a bootstrap submits it, once.
+
+use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Stop};
+use jiff::Timestamp;
+
+use super::{
+    BootstrapView, ClusterState, Effect, FlinkJobView, Observed, Outcome, SUBMISSION_TRIES, Step, Waiting,
+    begin_stop, done, earlier, end, finished, flink_job, lost, same_incarnation,
+};
+use crate::{Notice, Reading, command};
+
+pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tries: u32) -> Step {
+    let Some(attempt) = step.record.attempt.clone() else {
+        step.goto(JobPhase::Waiting { since });
+        return step;
+    };
+    if !same_incarnation(observed, &attempt) {
+        lost(&mut step, observed, JobNext::Restart);
+        return step;
+    }
+    let seen = flink_job(observed, &attempt);
+    if let Some(Some(job)) = seen {
+        return submitted(observed, step, &attempt, job);
+    }
+    if let Some(next) = withdrawn(observed, &attempt) {
+        begin_stop(&mut step, observed, Stop::Abort { started: false, quiet: None }, next);
+        return step;
+    }
+    let deadline = since + observed.desired.restart_timeout;
+    if observed.now > deadline {
+        let message = format!("the job was not running after {:#}", observed.desired.restart_timeout);
+        let next = JobNext::Stay { end: End::NotStarted { reason: "Timeout".into(), message } };
+        begin_stop(&mut step, observed, Stop::Abort { started: false, quiet: None }, next);
+        return step;
+    }
+    step.wake = earlier(step.wake, Some(deadline));
+    submit(observed, step, attempt, seen.is_some(), since, tries)
+}
+
+/// Flink has the job: it runs, or is over already.
+fn submitted(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, job: &FlinkJobView) -> Step {
+    let checkpoints = match &observed.checkpoints {
+        Reading::Known(checkpoints) => checkpoints.clone(),
+        Reading::Unknown { .. } if job.terminal => Checkpoints::Unknown,
+        Reading::Unknown { why, .. } => return step.wait(Waiting::Flink { why: why.clone() }),
+    };
+    if let Some(attempt) = step.record.attempt.as_mut() {
+        attempt.checkpoints = checkpoints;
+    }
+    if job.terminal {
+        finished(&mut step, observed, job, None);
+        return step;
+    }
+    if matches!(job.state.as_str(), "INITIALIZING" | "CREATED" | "RECONCILING") {
+        if let Some(next) = withdrawn(observed, attempt) {
+            begin_stop(&mut step, observed, Stop::Cancel, next);
+            return step;
+        }
+        return step.wait(Waiting::Tasks { state: job.state.clone() });
+    }
+    let from = attempt.restore.path().map_or_else(|| "without state".to_owned(), |path| format!("from {path}"));
+    step.notices.push(Notice::normal("Running", format!("Flink job {} runs {from}", attempt.job_id)));
+    done(&mut step, command::Outcome::Done, format!("running as Flink job {}", attempt.job_id));
+    step.goto(JobPhase::Running);
+    step.wait(Waiting::Next)
+}
+
+/// Why the submission is to be taken back, if it is.
+fn withdrawn(observed: &Observed<'_>, attempt: &Attempt) -> Option<JobNext> {
+    if observed.desired.deleting {
+        return Some(JobNext::Delete);
+    }
+    match observed.cluster.state {
+        ClusterState::Stopping | ClusterState::Stopped | ClusterState::Terminated | ClusterState::Missing => {
+            return Some(JobNext::Stay { end: End::ClusterStopped });
+        }
+        ClusterState::Restarting => return Some(JobNext::Restart),
+        ClusterState::Starting | ClusterState::Started => {}
+    }
+    let changed = observed.desired.digest != attempt.digest || observed.desired.parallelism != attempt.parallelism;
+    changed.then_some(JobNext::Restart)
+}
+
+/// Sees to it that a bootstrap is at work. A retry uses the same id, which Flink accepts once.
+fn submit(
+    observed: &Observed<'_>,
+    mut step: Step,
+    attempt: Attempt,
+    answered: bool,
+    since: Timestamp,
+    tries: u32,
+) -> Step {
+    match &observed.bootstrap {
+        BootstrapView::Absent => {
+            if !answered {
+                return step.wait(Waiting::Flink { why: "the JobManager does not answer".into() });
+            }
+            step.effects.push(Effect::CreateBootstrap { attempt });
+            step.wait(Waiting::Submission { detail: "the bootstrap is being created".into() })
+        }
+        BootstrapView::Leaving { .. } => step.wait(Waiting::OldBootstrap),
+        BootstrapView::Active { uid, attempt: number, .. } | BootstrapView::Ended { uid, attempt: number, .. }
+            if *number != attempt.number =>
+        {
+            step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
+            step.wait(Waiting::OldBootstrap)
+        }
+        BootstrapView::Active { detail, .. } => {
+            let detail = detail.clone().unwrap_or_else(|| "the bootstrap is at work".into());
+            step.wait(Waiting::Submission { detail })
+        }
+        BootstrapView::Ended { outcome: Outcome::Submitted, .. } => {
+            step.wait(Waiting::Submission { detail: "Flink has accepted the job and does not list it yet".into() })
+        }
+        BootstrapView::Ended { outcome: Outcome::NotSubmitted { reason, message }, .. } => {
+            let end_of = End::NotStarted { reason: reason.clone(), message: message.clone() };
+            end(&mut step, observed, JobNext::Stay { end: end_of }, Some(attempt.restore));
+            step
+        }
+        BootstrapView::Ended { uid, outcome: Outcome::Unknown, .. } => {
+            if !answered {
+                return step.wait(Waiting::Flink { why: "the JobManager does not answer".into() });
+            }
+            if tries >= SUBMISSION_TRIES {
+                let message = format!("the bootstrap ended without a result {tries} times");
+                let next = JobNext::Stay { end: End::NotStarted { reason: "BootstrapLost".into(), message } };
+                begin_stop(&mut step, observed, Stop::Abort { started: true, quiet: None }, next);
+                return step;
+            }
+            step.notices.push(Notice::warning("BootstrapLost", "the bootstrap ended without a result; it is repeated"));
+            step.goto(JobPhase::Submitting { since, tries: tries + 1 });
+            step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
+            step.wait(Waiting::OldBootstrap)
+        }
+    }
+}

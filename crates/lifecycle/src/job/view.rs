@@ -1,0 +1,209 @@
+//! What a decision about a job may look at, and what comes out of it.
+
+use api::record::{Attempt, Checkpoints, Incarnation, JobPhase, JobRecord};
+use api::{RestartPolicy, annotations::Action};
+use jiff::{SignedDuration, Timestamp};
+
+use super::newest::Looked;
+use crate::command::{Report, Request};
+use crate::{Notice, Reading};
+
+/// Everything [`super::step`] may look at.
+#[derive(Clone, Debug)]
+pub struct Observed<'a> {
+    pub record: &'a JobRecord,
+    pub desired: &'a Desired,
+    pub cluster: Cluster,
+    pub bootstrap: BootstrapView,
+    /// Where the attempt keeps its checkpoints; read once its Flink job is seen.
+    pub checkpoints: Reading<Checkpoints>,
+    /// How the operation that the record names stands; read while there is one.
+    pub operation: OperationView,
+    /// What the last attempt left behind; read when the newest state is to be found out.
+    pub evidence: Reading<Looked>,
+    pub now: Timestamp,
+}
+
+/// What the user wants, with defaults applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    pub uid: String,
+    pub deleting: bool,
+    /// The supervisor's finalizer is on the object.
+    pub supervised: bool,
+    /// Within its bounds.
+    pub parallelism: u32,
+    /// Of the bootstrap section.
+    pub digest: String,
+    pub savepoint_automatic: bool,
+    pub savepoint_path: Option<String>,
+    /// `status.savepointPath`, which a restored or older object may carry without a record.
+    pub recorded_savepoint: Option<String>,
+    pub savepoint_interval: Option<SignedDuration>,
+    pub savepoint_target: String,
+    pub restart_policy: RestartPolicy,
+    pub restart_delay: SignedDuration,
+    pub restart_timeout: SignedDuration,
+    pub request: Option<Request>,
+}
+
+/// How far the job's cluster is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClusterState {
+    Missing,
+    Starting,
+    Started,
+    /// Goes on after the stop.
+    Restarting,
+    Stopping,
+    Stopped,
+    Terminated,
+}
+
+/// The JobManager that answers now.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JobManager {
+    pub number: u32,
+    pub uid: String,
+    pub address: String,
+}
+
+/// The cluster, as far as a job is concerned.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    pub state: ClusterState,
+    /// The cluster is stopping on a command that wants no savepoints.
+    pub without_savepoint: bool,
+    /// The current JobManager pod, if it lives.
+    pub job_manager: Option<JobManager>,
+    /// Incarnations of which a process may still live.
+    pub alive: Vec<u32>,
+    /// Enough task slots are registered for all jobs that want some.
+    pub slots: bool,
+    /// The jobs of the current JobManager.
+    pub jobs: Reading<Vec<FlinkJobView>>,
+}
+
+/// A job as Flink tells.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FlinkJobView {
+    pub id: String,
+    /// Flink's state, in upper case.
+    pub state: String,
+    pub terminal: bool,
+    /// All its tasks run.
+    pub ready: bool,
+    /// Why it failed, once it has.
+    pub failure: Option<String>,
+}
+
+/// How a bootstrap ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Submitted,
+    /// Flink was not asked, or refused.
+    NotSubmitted { reason: String, message: String },
+    /// Killed, or its end was not seen.
+    Unknown,
+}
+
+/// The bootstrap Job and its pods.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum BootstrapView {
+    /// Neither the Job nor a pod of it.
+    Absent,
+    /// On its way out: the Job is being deleted, or is gone and a pod is left.
+    Leaving { started: bool },
+    Active { uid: String, attempt: u64, started: bool, detail: Option<String> },
+    Ended { uid: String, attempt: u64, outcome: Outcome },
+}
+
+/// How a savepoint operation stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum OperationView {
+    Unknown,
+    /// The JobManager has not heard of it.
+    NotFound,
+    InProgress,
+    Completed { path: String },
+    Failed { why: String },
+}
+
+/// One thing to do in the world. Idempotent; names what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    AddFinalizer,
+    RemoveFinalizer,
+    CreateBootstrap { attempt: Attempt },
+    DeleteBootstrap { uid: String },
+    StopWithSavepoint { incarnation: Incarnation, job_id: String, trigger_id: String, directory: String },
+    TriggerSavepoint { incarnation: Incarnation, job_id: String, trigger_id: String, directory: String },
+    CancelJob { incarnation: Incarnation, job_id: String },
+    /// Sets `requested-action` to `NONE` if it still says this.
+    ResetAction { action: String },
+}
+
+/// Why nothing more is done now. Becomes condition, event text and explanation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Waiting {
+    /// The record is written first; the next look follows at once.
+    Next,
+    Settled,
+    Finalizer,
+    Deletion,
+    Cluster { why: String },
+    OldPods { incarnations: Vec<u32> },
+    OldBootstrap,
+    Slots,
+    Flink { why: String },
+    Submission { detail: String },
+    Tasks { state: String },
+    Savepoint,
+    Cancellation,
+    NewestState { why: String },
+    Stalled { reason: &'static str, message: String },
+    RestartDelay { until: Timestamp },
+    Held { until: Timestamp },
+    User,
+}
+
+/// The outcome of one decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// To be persisted first.
+    pub record: JobRecord,
+    /// To be carried out in order, up to the first error.
+    pub effects: Vec<Effect>,
+    pub waiting: Waiting,
+    /// When to look again, whatever happens.
+    pub wake: Option<Timestamp>,
+    pub notices: Vec<Notice>,
+    /// How the user's command stands, where that changed.
+    pub report: Option<Report>,
+}
+
+impl From<JobRecord> for Step {
+    fn from(record: JobRecord) -> Self {
+        Self { record, effects: Vec::new(), waiting: Waiting::Next, wake: None, notices: Vec::new(), report: None }
+    }
+}
+
+impl Step {
+    pub(super) fn goto(&mut self, phase: JobPhase) {
+        self.record.phase = phase;
+    }
+
+    /// An annotation is to be reset: nothing else happens in this step.
+    pub(super) fn settled(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::ResetAction { .. }))
+    }
+
+    pub(super) fn under_way(&self, action: Action) -> bool {
+        self.record.command.as_ref().is_some_and(|command| !command.done && command.action == action)
+    }
+
+    pub(super) fn wait(mut self, waiting: Waiting) -> Self {
+        self.waiting = waiting;
+        self
+    }
+}

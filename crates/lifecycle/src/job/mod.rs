@@ -19,7 +19,7 @@ pub use view::{
     Step, Waiting,
 };
 
-use api::record::{Attempt, End, JobNext, JobPhase, JobRecord, Restore, Stop};
+use api::record::{Attempt, End, JobNext, JobPhase, Restore, Stop};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Notice, command, ids};

@@ -4,6 +4,7 @@
 //! it stores what [`Machinery::take_changes`] tells, and asks [`Machinery::watch_events`] after each write. Scope: what flinkctl and
 //! everyday `kubectl` use. Invariant: the same requests with the same contexts lead to the same objects and answers.
 
+mod builtin;
 mod custom;
 mod discovery;
 mod error;

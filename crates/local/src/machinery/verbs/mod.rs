@@ -1,5 +1,6 @@
 //! What can be done to objects: one module per verb, and what they share.
 
+mod admit;
 mod create;
 mod delete;
 mod patch;

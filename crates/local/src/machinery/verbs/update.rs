@@ -62,11 +62,6 @@ impl Machinery {
         }
         object
     }
-
-    /// Defaults and checks. `old` is what is there, if anything.
-    pub(crate) fn admit(&mut self, _call: &mut Call<'_>, _old: Option<&Value>, _new: &mut Value) -> Result<()> {
-        Ok(())
-    }
 }
 
 fn check_identity(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {

@@ -1,0 +1,291 @@
+//! What is refused of the built-in kinds, in the words of an API server.
+
+use serde_json::{Value, json};
+
+use super::super::error::FieldError;
+use super::super::meta;
+use super::{Admission, labels, selects};
+
+const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const DNS_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const POD_UPDATES: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+
+pub(super) fn object(admission: &Admission<'_>, object: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if admission.old.is_none() {
+        errors.extend(name(&admission.kind.resource, &admission.kind.group, meta::name(object)));
+    }
+    if admission.subresource == "status" {
+        return errors;
+    }
+    match admission.kind.resource.as_str() {
+        "pods" => match admission.old {
+            None => pod(object, "spec", &mut errors),
+            Some(old) => pod_update(old, object, &mut errors),
+        },
+        "deployments" | "replicasets" => workload(admission.old, object, &mut errors),
+        "jobs" => job(admission.old, object, &mut errors),
+        "services" => service(object, &mut errors),
+        "customresourcedefinitions" => definition(object, &mut errors),
+        _ => {}
+    }
+    errors
+}
+
+fn name(resource: &str, group: &str, name: &str) -> Option<FieldError> {
+    let (fits, detail) = match resource {
+        _ if group == "rbac.authorization.k8s.io" || group == "authorization.k8s.io" => return None,
+        "namespaces" => (meta::is_label(name), LABEL),
+        "services" => (meta::is_label(name) && !name.starts_with(|c: char| c.is_ascii_digit()), DNS_1035),
+        _ => (meta::is_subdomain(name), SUBDOMAIN),
+    };
+    (!fits).then(|| FieldError::invalid("metadata.name", &name.into(), detail))
+}
+
+/// Names and values of labels are not free.
+pub(crate) fn metadata(object: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for (key, value) in labels(object, "/metadata/labels") {
+        let text = value.as_str().unwrap_or_default();
+        if !label_text(text) {
+            errors.push(FieldError::invalid("metadata.labels", value, "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
+        }
+        if !qualified(key) {
+            errors.push(FieldError::invalid("metadata.labels", &key.as_str().into(), QUALIFIED));
+        }
+    }
+    for (key, _) in labels(object, "/metadata/annotations") {
+        if !qualified(&key.to_lowercase()) {
+            errors.push(FieldError::invalid("metadata.annotations", &key.as_str().into(), QUALIFIED));
+        }
+    }
+    errors
+}
+
+const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
+fn label_text(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && edge(text.chars().next())
+        && edge(text.chars().last())
+}
+
+fn qualified(key: &str) -> bool {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    !name.is_empty() && label_text(name) && prefix.is_none_or(meta::is_subdomain)
+}
+
+fn pod(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let spec = object.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or(&Value::Null);
+    if spec["containers"].as_array().is_none_or(Vec::is_empty) {
+        errors.push(FieldError::required(format!("{path}.containers"), ""));
+    }
+    let volumes: Vec<&str> = spec["volumes"].as_array().into_iter().flatten().map(|volume| meta::text(volume, "/name")).collect();
+    for (index, volume) in volumes.iter().enumerate() {
+        if volumes[..index].contains(volume) {
+            errors.push(FieldError::duplicate(format!("{path}.volumes[{index}].name"), &(*volume).into()));
+        }
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    for list in ["initContainers", "containers"] {
+        for (index, container) in spec[list].as_array().into_iter().flatten().enumerate() {
+            let at = format!("{path}.{list}[{index}]");
+            self::container(container, &at, &volumes, errors);
+            let name = meta::text(container, "/name");
+            if !name.is_empty() && seen.contains(&name) {
+                errors.push(FieldError::duplicate(format!("{at}.name"), &name.into()));
+            }
+            seen.push(name);
+        }
+    }
+    let policy = &spec["restartPolicy"];
+    if !matches!(policy.as_str(), Some("Always" | "OnFailure" | "Never")) {
+        let supported = ["Always".into(), "OnFailure".into(), "Never".into()];
+        errors.push(FieldError::unsupported(format!("{path}.restartPolicy"), policy, &supported));
+    }
+}
+
+fn container(container: &Value, at: &str, volumes: &[&str], errors: &mut Vec<FieldError>) {
+    let name = meta::text(container, "/name");
+    if name.is_empty() {
+        errors.push(FieldError::required(format!("{at}.name"), ""));
+    } else if !meta::is_label(name) {
+        errors.push(FieldError::invalid(format!("{at}.name"), &name.into(), LABEL));
+    }
+    if meta::text(container, "/image").trim().is_empty() {
+        errors.push(FieldError::required(format!("{at}.image"), ""));
+    }
+    for (index, port) in container["ports"].as_array().into_iter().flatten().enumerate() {
+        self::port(&port["containerPort"], &format!("{at}.ports[{index}].containerPort"), errors);
+    }
+    for (index, entry) in container["env"].as_array().into_iter().flatten().enumerate() {
+        if meta::text(entry, "/name").is_empty() {
+            errors.push(FieldError::required(format!("{at}.env[{index}].name"), ""));
+        }
+        let value = meta::text(entry, "/value");
+        if !value.is_empty() && entry.get("valueFrom").is_some() {
+            let detail = "may not be specified when `value` is not empty";
+            errors.push(FieldError::invalid(format!("{at}.env[{index}].valueFrom"), &"".into(), detail));
+        }
+    }
+    let mut paths: Vec<&str> = Vec::new();
+    for (index, mount) in container["volumeMounts"].as_array().into_iter().flatten().enumerate() {
+        let (name, path) = (meta::text(mount, "/name"), meta::text(mount, "/mountPath"));
+        if !volumes.contains(&name) {
+            let message = format!("Not found: {name:?}");
+            errors.push(FieldError { reason: "FieldValueNotFound", field: format!("{at}.volumeMounts[{index}].name"), message });
+        }
+        if path.is_empty() {
+            errors.push(FieldError::required(format!("{at}.volumeMounts[{index}].mountPath"), ""));
+        } else if paths.contains(&path) {
+            errors.push(FieldError::invalid(format!("{at}.volumeMounts[{index}].mountPath"), &path.into(), "must be unique"));
+        }
+        paths.push(path);
+    }
+}
+
+fn port(port: &Value, field: &str, errors: &mut Vec<FieldError>) {
+    match port.as_i64() {
+        None | Some(0) => errors.push(FieldError::required(field, "")),
+        Some(1..=65535) => {}
+        Some(_) => errors.push(FieldError::invalid(field, port, "must be between 1 and 65535, inclusive")),
+    }
+}
+
+fn pod_update(old: &Value, new: &Value, errors: &mut Vec<FieldError>) {
+    let fixed = |pod: &Value| {
+        let mut spec = pod["spec"].clone();
+        for list in ["containers", "initContainers"] {
+            for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+                container.remove("image");
+            }
+        }
+        if let Some(spec) = spec.as_object_mut() {
+            spec.remove("activeDeadlineSeconds");
+            spec.remove("tolerations");
+            spec.remove("terminationGracePeriodSeconds");
+        }
+        spec
+    };
+    if fixed(old) != fixed(new) {
+        errors.push(FieldError::forbidden("spec", POD_UPDATES));
+    }
+}
+
+fn immutable(old: &Value, new: &Value, pointer: &str, errors: &mut Vec<FieldError>) {
+    let (before, after) = (old.pointer(pointer), new.pointer(pointer));
+    if before != after {
+        let field = pointer.trim_start_matches('/').replace('/', ".");
+        errors.push(FieldError::invalid(field, after.unwrap_or(&Value::Null), "field is immutable"));
+    }
+}
+
+fn workload(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
+    if object["spec"]["replicas"].as_i64().is_some_and(|n| n < 0) {
+        errors.push(FieldError::invalid("spec.replicas", &object["spec"]["replicas"], "must be greater than or equal to 0"));
+    }
+    let selector = &object["spec"]["selector"];
+    let own = object.pointer("/spec/template/metadata/labels").unwrap_or(&Value::Null);
+    let empty = labels(selector, "/matchLabels").next().is_none() && selector["matchExpressions"].as_array().is_none_or(Vec::is_empty);
+    if selector.is_null() {
+        errors.push(FieldError::required("spec.selector", ""));
+    } else if empty {
+        errors.push(FieldError::invalid("spec.selector", selector, "empty selector is invalid for deployment"));
+    } else if !selects(selector, own) {
+        let value = if own.is_null() { json!({}) } else { own.clone() };
+        errors.push(FieldError::invalid("spec.template.metadata.labels", &value, "`selector` does not match template `labels`"));
+    }
+    pod(object, "spec.template.spec", errors);
+    let policy = object.pointer("/spec/template/spec/restartPolicy").unwrap_or(&Value::Null);
+    if policy != "Always" {
+        errors.push(FieldError::unsupported("spec.template.spec.restartPolicy", policy, &["Always".into()]));
+    }
+    if let Some(old) = old {
+        immutable(old, object, "/spec/selector", errors);
+    }
+}
+
+fn job(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
+    for field in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
+        let value = &object["spec"][field];
+        if value.as_i64().is_some_and(|n| n < 0) {
+            errors.push(FieldError::invalid(format!("spec.{field}"), value, "must be greater than or equal to 0"));
+        }
+    }
+    let Some(old) = old else {
+        pod(object, "spec.template.spec", errors);
+        let policy = object.pointer("/spec/template/spec/restartPolicy").unwrap_or(&Value::Null);
+        if policy == "Always" {
+            errors.push(FieldError::unsupported("spec.template.spec.restartPolicy", policy, &["OnFailure".into(), "Never".into()]));
+        }
+        return;
+    };
+    for pointer in ["/spec/selector", "/spec/template", "/spec/completions", "/spec/completionMode"] {
+        immutable(old, object, pointer, errors);
+    }
+}
+
+fn service(object: &Value, errors: &mut Vec<FieldError>) {
+    let spec = &object["spec"];
+    let ports = spec["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let headless = spec["clusterIP"] == "None";
+    if ports.is_empty() && !headless && spec["type"] != "ExternalName" {
+        errors.push(FieldError::required("spec.ports", ""));
+    }
+    for (index, one) in ports.iter().enumerate() {
+        let at = format!("spec.ports[{index}]");
+        if ports.len() > 1 && meta::text(one, "/name").is_empty() {
+            errors.push(FieldError::required(format!("{at}.name"), ""));
+        }
+        if let Some(name) = one["name"].as_str().filter(|name| ports[..index].iter().any(|other| other["name"] == *name)) {
+            errors.push(FieldError::duplicate(format!("{at}.name"), &name.into()));
+        }
+        match one["port"].as_i64() {
+            Some(1..=65535) => {}
+            _ => errors.push(FieldError::invalid(format!("{at}.port"), &one["port"], "must be between 1 and 65535, inclusive")),
+        }
+    }
+}
+
+fn definition(object: &Value, errors: &mut Vec<FieldError>) {
+    let spec = &object["spec"];
+    let expected = format!("{}.{}", meta::text(spec, "/names/plural"), meta::text(spec, "/group"));
+    if meta::name(object) != expected {
+        errors.push(FieldError::invalid("metadata.name", &meta::name(object).into(), "must be spec.names.plural+\".\"+spec.group"));
+    }
+    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
+        let detail = "must have exactly one version marked as storage version";
+        errors.push(FieldError::invalid("spec.versions", spec.get("versions").unwrap_or(&Value::Null), detail));
+    }
+    if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster")) {
+        errors.push(FieldError::unsupported("spec.scope", &spec["scope"], &["Cluster".into(), "Namespaced".into()]));
+    }
+    for (index, version) in versions.iter().enumerate() {
+        let at = format!("spec.versions[{index}].schema.openAPIV3Schema");
+        match version.pointer("/schema/openAPIV3Schema") {
+            None => errors.push(FieldError::required(at, "schemas are required")),
+            Some(schema) if schema["type"] != "object" => errors.push(FieldError::required(format!("{at}.type"), "must be object at the root")),
+            Some(schema) => structural(schema, &at, errors),
+        }
+    }
+}
+
+/// Every field has a type, unless it may be anything or is an int-or-string.
+fn structural(schema: &Value, at: &str, errors: &mut Vec<FieldError>) {
+    let open = schema["x-kubernetes-preserve-unknown-fields"] == true || schema["x-kubernetes-int-or-string"] == true;
+    if schema.get("type").is_none() && !open {
+        errors.push(FieldError::required(format!("{at}.type"), "must not be empty for specified object fields"));
+    }
+    for (key, child) in labels(schema, "/properties") {
+        structural(child, &format!("{at}.properties[{key}]"), errors);
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(child) = schema.get(key).filter(|child| child.is_object()) {
+            structural(child, &format!("{at}.{key}"), errors);
+        }
+    }
+}

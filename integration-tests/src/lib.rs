@@ -3,6 +3,8 @@
 //! Nothing in here knows how flinkctl works inside: it starts the binary, speaks the Kubernetes API, reads what jobs wrote to disk, and
 //! looks at the machine's process table. Every wait has a deadline and fails with the state that explains it.
 
+pub mod counter;
+pub mod flink;
 pub mod local;
 pub mod objects;
 pub mod process;
@@ -10,3 +12,4 @@ pub mod report;
 pub mod setup;
 pub mod suite;
 pub mod wait;
+pub mod world;

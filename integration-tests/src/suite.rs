@@ -9,38 +9,31 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::local::{Local, Options};
 use crate::report;
 use crate::setup::Setup;
-
-/// What a scenario gets.
-pub struct World {
-    pub local: Local,
-    /// For savepoints, checkpoints and output of jobs; the same path inside and outside of pods.
-    pub state: TempDir,
-}
+use crate::world::World;
 
 /// A scenario: its name, a sentence; the prefix of the names of what it creates; what it does.
 #[derive(Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
     pub prefix: &'static str,
-    pub body: fn(Arc<World>) -> BoxFuture<'static, Result<()>>,
+    pub body: fn(Arc<World>) -> LocalBoxFuture<'static, Result<()>>,
 }
 
-/// Names a scenario function: `scenario!(a_job_stops, "cluster-name")`.
+/// Names a scenario function: `scenario!(commands::a_job_stops, "cluster-name")`.
 #[macro_export]
 macro_rules! scenario {
-    ($function:ident, $prefix:expr) => {
+    ($module:ident::$function:ident, $prefix:expr) => {
         $crate::suite::Scenario {
             name: stringify!($function),
             prefix: $prefix,
-            body: |world| Box::pin($function(world)),
+            body: |world| Box::pin($module::$function(world)),
         }
     };
 }
@@ -70,7 +63,7 @@ pub fn run(threads: usize, scenarios: Vec<Scenario>) -> ExitCode {
 
 fn play(arguments: &Arguments, scenarios: Vec<Scenario>) -> Result<Conclusion> {
     let runtime = Arc::new(Runtime::new().context("cannot start a runtime")?);
-    let world = Arc::new(runtime.block_on(World::start())?);
+    let world = Arc::new(runtime.block_on(start())?);
     let trials = scenarios
         .into_iter()
         .map(|scenario| trial(scenario, &world, &runtime))
@@ -109,24 +102,22 @@ fn trial(scenario: Scenario, world: &Arc<World>, runtime: &Arc<Runtime>) -> Tria
     })
 }
 
-impl World {
-    async fn start() -> Result<Self> {
-        let setup = Setup::find()?;
-        let state = tempfile::Builder::new()
-            .prefix("flinkctl-test-")
-            .tempdir()
-            .context("cannot create a directory for state")?;
-        let options = Options {
-            binary: setup.binary,
-            data_dir: state.path().join("local"),
-            flink_home: setup.flink_home,
-            images: BTreeMap::from([("flinkctl-examples".to_owned(), setup.examples)]),
-            namespace: "flink-jobs".to_owned(),
-            flags: Vec::new(),
-        };
-        Ok(Self {
-            local: Local::start(options).await?,
-            state,
-        })
-    }
+async fn start() -> Result<World> {
+    let setup = Setup::find()?;
+    let state = tempfile::Builder::new()
+        .prefix("flinkctl-test-")
+        .tempdir()
+        .context("cannot create a directory for state")?;
+    let options = Options {
+        binary: setup.binary,
+        data_dir: state.path().join("local"),
+        flink_home: setup.flink_home,
+        images: BTreeMap::from([("flinkctl-examples".to_owned(), setup.examples)]),
+        namespace: "flink-jobs".to_owned(),
+        flags: Vec::new(),
+    };
+    Ok(World {
+        local: Local::start(options).await?,
+        state,
+    })
 }

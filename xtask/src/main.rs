@@ -3,7 +3,9 @@
 //! Talk goes to stderr, data to stdout. Each verb checks what it needs before it starts, and a wait always has a deadline.
 
 mod demo;
+mod flink;
 mod generate;
+mod java;
 mod prerequisites;
 mod test;
 mod ui;
@@ -32,6 +34,10 @@ enum Verb {
     Test(test::Args),
     /// Write the generated files: CRDs, their reference, graphs of the state machines
     Generate(generate::Args),
+    /// Lay out a Flink distribution and print where it lies
+    Flink(flink::Args),
+    /// Build the example jobs and print where their JAR lies
+    Examples(java::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Generate(args) => generate::run(&args),
+        Verb::Flink(args) => flink::run(&args),
+        Verb::Examples(args) => java::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,10 +6,13 @@
 
 pub mod cluster;
 pub mod command;
+pub mod deployment;
 pub mod ids;
 pub mod job;
 pub mod notice;
+pub mod ownership;
 pub mod reading;
+pub mod supervision;
 pub mod transitions;
 
 pub use notice::Notice;

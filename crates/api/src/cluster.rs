@@ -40,15 +40,15 @@ use crate::{
         status_replicas_path = ".status.taskManagers",
         label_selector_path = ".status.labelSelector"
     ),
-    printcolumn(name = "RESOURCE-STATUS", type_ = "string", json_path = ".status.resourceStatus"),
-    printcolumn(name = "SUPERVISOR-STATUS", type_ = "string", json_path = ".status.supervisorStatus"),
-    printcolumn(name = "CLUSTER-HEALTH", type_ = "string", json_path = ".status.clusterHealth"),
-    printcolumn(name = "TASK-MANAGERS", type_ = "integer", json_path = ".status.taskManagers"),
-    printcolumn(name = "REQUESTED-TASK-MANAGERS", type_ = "integer", json_path = ".spec.taskManagers"),
-    printcolumn(name = "TASK-MANAGERS-REPLICAS", type_ = "integer", json_path = ".status.taskManagerReplicas"),
-    printcolumn(name = "TOTAL-TASK-SLOTS", type_ = "integer", json_path = ".status.totalTaskSlots"),
-    printcolumn(name = "SERVICE-MODE", type_ = "string", json_path = ".status.serviceMode"),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"RESOURCE-STATUS","type":"string","jsonPath":".status.resourceStatus"}"#,
+    printcolumn = r#"{"name":"SUPERVISOR-STATUS","type":"string","jsonPath":".status.supervisorStatus"}"#,
+    printcolumn = r#"{"name":"CLUSTER-HEALTH","type":"string","jsonPath":".status.clusterHealth"}"#,
+    printcolumn = r#"{"name":"TASK-MANAGERS","type":"integer","jsonPath":".status.taskManagers"}"#,
+    printcolumn = r#"{"name":"REQUESTED-TASK-MANAGERS","type":"integer","jsonPath":".spec.taskManagers"}"#,
+    printcolumn = r#"{"name":"TASK-MANAGERS-REPLICAS","type":"integer","jsonPath":".status.taskManagerReplicas"}"#,
+    printcolumn = r#"{"name":"TOTAL-TASK-SLOTS","type":"integer","jsonPath":".status.totalTaskSlots"}"#,
+    printcolumn = r#"{"name":"SERVICE-MODE","type":"string","jsonPath":".status.serviceMode"}"#,
+    printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FlinkClusterSpec {
@@ -160,13 +160,16 @@ pub struct FlinkPodSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub side_containers: Option<Vec<Embedded<Container>>>,
-    /// Resources of the main container.
+    /// Resources of the main container, see
+    /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#resources>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Embedded<ResourceRequirements>>,
-    /// Security context of the main container.
+    /// Security context of the main container, see
+    /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#security-context-1>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<Embedded<SecurityContext>>,
-    /// Affinity of the pod; replaces the generated one, which spreads the pods of a cluster over nodes.
+    /// Affinity of the pod; replaces the generated one, which spreads the pods of a cluster over nodes. See
+    /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#scheduling>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Embedded<Affinity>>,
     /// Tolerations of the pod.
@@ -214,10 +217,12 @@ pub struct SupervisorSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
-    /// Resources of the container; if absent, limits of 1 CPU and 256Mi, requests of 0.1 CPU and 256Mi.
+    /// Resources of the container; if absent, limits of 1 CPU and 256Mi, requests of 0.1 CPU and 256Mi. See
+    /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#resources>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Embedded<ResourceRequirements>>,
-    /// Security context of the container; if absent, a restricted one.
+    /// Security context of the container; if absent, a restricted one. See
+    /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#security-context-1>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<Embedded<SecurityContext>>,
 }
@@ -261,7 +266,7 @@ pub struct FlinkClusterStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
     /// Digests of the sections of the spec that run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub digest: Option<ClusterDigest>,
     /// Generation of the spec that this status speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]

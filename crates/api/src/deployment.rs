@@ -23,8 +23,8 @@ use crate::{FlinkClusterSpec, FlinkJobSpec, ResourceStatus, cluster::ClusterDige
     derive = "PartialEq",
     doc = "A Flink cluster and its jobs.",
     crates(kube_core = "::kube_core"),
-    printcolumn(name = "RESOURCE-STATUS", type_ = "string", json_path = ".status.resourceStatus"),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"RESOURCE-STATUS","type":"string","jsonPath":".status.resourceStatus"}"#,
+    printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FlinkDeploymentSpec {
@@ -41,7 +41,7 @@ pub struct FlinkDeploymentSpec {
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentJob {
     /// Name of the job, unique within the deployment.
-    #[schemars(length(min = 1, max = 51), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 50), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
     /// What the job shall be.
     pub spec: FlinkJobSpec,
@@ -58,7 +58,7 @@ pub struct FlinkDeploymentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
     /// Digests of the declaration that was applied last.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub digest: Option<DeploymentDigest>,
     /// Generation of the spec that this status speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,9 +81,10 @@ pub struct DeploymentDigest {
 
 /// Digests of the sections of a job of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct DeploymentJobDigest {
     pub name: String,
+    #[serde(default)]
     pub job: JobDigest,
 }
 

@@ -37,19 +37,19 @@ use crate::{
         status_replicas_path = ".status.jobParallelism",
         label_selector_path = ".status.labelSelector"
     ),
-    printcolumn(name = "RESOURCE-STATUS", type_ = "string", json_path = ".status.resourceStatus"),
-    printcolumn(name = "SUPERVISOR-STATUS", type_ = "string", json_path = ".status.supervisorStatus"),
-    printcolumn(name = "CLUSTER-NAME", type_ = "string", json_path = ".status.clusterName"),
-    printcolumn(name = "CLUSTER-HEALTH", type_ = "string", json_path = ".status.clusterHealth"),
-    printcolumn(name = "JOB-STATUS", type_ = "string", json_path = ".status.jobStatus"),
-    printcolumn(name = "JOB-ID", type_ = "string", json_path = ".status.jobId"),
-    printcolumn(name = "JOB-RESTART", type_ = "string", json_path = ".status.restartPolicy"),
-    printcolumn(name = "JOB-PARALLELISM", type_ = "integer", json_path = ".status.jobParallelism"),
-    printcolumn(name = "REQUESTED-JOB-PARALLELISM", type_ = "integer", json_path = ".spec.jobParallelism"),
-    printcolumn(name = "SAVEPOINT-MODE", type_ = "string", json_path = ".status.savepointMode"),
-    printcolumn(name = "SAVEPOINT-PATH", type_ = "string", json_path = ".status.savepointPath"),
-    printcolumn(name = "SAVEPOINT-AGE", type_ = "date", json_path = ".status.savepointTimestamp"),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"RESOURCE-STATUS","type":"string","jsonPath":".status.resourceStatus"}"#,
+    printcolumn = r#"{"name":"SUPERVISOR-STATUS","type":"string","jsonPath":".status.supervisorStatus"}"#,
+    printcolumn = r#"{"name":"CLUSTER-NAME","type":"string","jsonPath":".status.clusterName"}"#,
+    printcolumn = r#"{"name":"CLUSTER-HEALTH","type":"string","jsonPath":".status.clusterHealth"}"#,
+    printcolumn = r#"{"name":"JOB-STATUS","type":"string","jsonPath":".status.jobStatus"}"#,
+    printcolumn = r#"{"name":"JOB-ID","type":"string","jsonPath":".status.jobId"}"#,
+    printcolumn = r#"{"name":"JOB-RESTART","type":"string","jsonPath":".status.restartPolicy"}"#,
+    printcolumn = r#"{"name":"JOB-PARALLELISM","type":"integer","jsonPath":".status.jobParallelism"}"#,
+    printcolumn = r#"{"name":"REQUESTED-JOB-PARALLELISM","type":"integer","jsonPath":".spec.jobParallelism"}"#,
+    printcolumn = r#"{"name":"SAVEPOINT-MODE","type":"string","jsonPath":".status.savepointMode"}"#,
+    printcolumn = r#"{"name":"SAVEPOINT-PATH","type":"string","jsonPath":".status.savepointPath"}"#,
+    printcolumn = r#"{"name":"SAVEPOINT-AGE","type":"date","jsonPath":".status.savepointTimestamp"}"#,
+    printcolumn = r#"{"name":"AGE","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FlinkJobSpec {
@@ -96,10 +96,12 @@ pub struct BootstrapSpec {
     /// Service account of the pod, `flink-bootstrap` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
-    /// Resources of the container; if absent, limits of 1 CPU and 256Mi, requests of 0.1 CPU and 256Mi.
+    /// Resources of the container; if absent, limits of 1 CPU and 256Mi, requests of 0.1 CPU and 256Mi. See
+    /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#resources>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Embedded<ResourceRequirements>>,
-    /// Security context of the container; if absent, a restricted one.
+    /// Security context of the container; if absent, a restricted one. See
+    /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#security-context-1>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_context: Option<Embedded<SecurityContext>>,
 }
@@ -190,7 +192,7 @@ pub struct FlinkJobStatus {
     #[schemars(with = "Option<String>")]
     pub restart_policy: Option<RestartPolicy>,
     /// Digests of the sections of the spec that run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub digest: Option<JobDigest>,
     /// When the status last changed.
     #[serde(skip_serializing_if = "Option::is_none")]

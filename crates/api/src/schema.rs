@@ -1,7 +1,8 @@
 //! The CustomResourceDefinitions: what the derive makes of the types, finished with what it cannot say.
 //!
-//! Finished means: names that give valid names of children, rules across fields, and no `nullable` beside `enum` (an API server
-//! drops a null of a field that is not nullable, but refuses a null that is not in the list of values).
+//! Finished means: names that give valid names of children, rules across fields, and a few fields that are not nullable. An
+//! explicit null is accepted everywhere: an API server keeps it where a field is nullable and drops it elsewhere, before it
+//! validates. Beside `enum` and in rules only the latter works, since a null is not in the list of values, and is no list.
 
 use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -66,12 +67,12 @@ fn deployment_rules() -> Value {
     let message = format!(
         "spec.jobs[].name is too long: metadata.name and the name of a job may have {longest} characters together"
     );
-    let jobs = "!has(self.spec.jobs) || dyn(self.spec.jobs) == null";
+    let none = "!has(self.spec.jobs)";
     let fits = format!("size(self.metadata.name) + size(job.name) <= {longest}");
-    let known = "has(oldSelf.spec.jobs) && dyn(oldSelf.spec.jobs) != null && oldSelf.spec.jobs.exists(old, old.name == job.name)";
+    let known = "has(oldSelf.spec.jobs) && oldSelf.spec.jobs.exists(old, old.name == job.name)";
     json!([
-        { "rule": format!("has(self.status) || {jobs} || self.spec.jobs.all(job, {fits})"), "message": message },
-        { "rule": format!("{jobs} || self.spec.jobs.all(job, {fits} || ({known}))"), "message": message },
+        { "rule": format!("has(self.status) || {none} || self.spec.jobs.all(job, {fits})"), "message": message },
+        { "rule": format!("{none} || self.spec.jobs.all(job, {fits} || ({known}))"), "message": message },
     ])
 }
 
@@ -79,7 +80,7 @@ fn finish(crd: &CustomResourceDefinition, name: Value, rules: &Value) -> CustomR
     let mut crd = serde_json::to_value(crd).expect("a definition is JSON");
     for version in crd["spec"]["versions"].as_array_mut().expect("a definition has versions") {
         let schema = &mut version["schema"]["openAPIV3Schema"];
-        null_is_dropped(schema);
+        drop_nulls(schema);
         schema["properties"]["metadata"] = json!({ "type": "object", "properties": { "name": name.clone() } });
         if rules.as_array().is_some_and(|rules| !rules.is_empty()) {
             schema["x-kubernetes-validations"] = rules.clone();
@@ -88,15 +89,20 @@ fn finish(crd: &CustomResourceDefinition, name: Value, rules: &Value) -> CustomR
     serde_json::from_value(crd).expect("only the schema was changed")
 }
 
-fn null_is_dropped(schema: &mut Value) {
+// Rules read `spec.jobs`; its nulls must be dropped as well as those beside `enum`.
+fn drop_nulls(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
-            if members.contains_key("enum") {
+            if let Some(Value::Array(values)) = members.get_mut("enum") {
+                values.retain(|value| !value.is_null());
                 members.remove("nullable");
             }
-            members.values_mut().for_each(null_is_dropped);
+            if members.get("x-kubernetes-list-type") == Some(&json!("map")) {
+                members.remove("nullable");
+            }
+            members.values_mut().for_each(drop_nulls);
         }
-        Value::Array(items) => items.iter_mut().for_each(null_is_dropped),
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
         _ => {}
     }
 }

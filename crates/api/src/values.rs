@@ -126,7 +126,7 @@ impl JsonSchema for Scalar {
 
 /// The command that was carried out last, or is being carried out, so that it is neither lost nor repeated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct LastAction {
     /// Identity of the command: its action-timestamp, or the resourceVersion at which it was first seen.
     pub id: String,

@@ -3,8 +3,10 @@
 //! Accepted (with an id) in the record → effect → done in the record → the annotation is reset → forgotten.
 //! Until it is forgotten, the same annotation is the same command.
 
+use api::LastAction;
 use api::annotations::Action;
 use api::record::Command;
+use jiff::Timestamp;
 
 /// What the annotations say now.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +34,21 @@ pub struct Report {
     pub action: String,
     pub outcome: Outcome,
     pub message: String,
+}
+
+impl Report {
+    /// As `status.lastAction` shows it.
+    pub fn last_action(&self, now: Timestamp) -> LastAction {
+        let stamp = self.id.parse::<i64>().ok().filter(|millis| *millis > 1_000_000_000_000);
+        let requested = stamp.and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or(now);
+        LastAction {
+            id: self.id.clone(),
+            action: self.action.clone(),
+            requested: Some(api::timestamp(requested)),
+            outcome: self.outcome.as_str().to_owned(),
+            message: Some(self.message.clone()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,6 +7,7 @@
 mod commands;
 mod started;
 mod starting;
+pub mod status;
 mod stopping;
 mod taskmanagers;
 mod view;

@@ -8,6 +8,7 @@ mod commands;
 mod ended;
 mod newest;
 mod running;
+pub mod status;
 mod stopping;
 mod submitting;
 mod view;

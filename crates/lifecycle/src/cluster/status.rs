@@ -1,0 +1,143 @@
+//! The record and what was observed, as the documented status of a `FlinkCluster`.
+//!
+//! Pure and stable: the same knowledge gives the same status, so that a settled cluster causes no write.
+
+use api::cluster::ClusterDigest;
+use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
+use api::record::{ClusterPhase, ClusterRecord};
+use api::{FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, timestamp as text};
+
+use super::{Observed, PodView, Role, Step, Waiting, wanted};
+use crate::Reading;
+
+/// What the status also says, which no decision depends on.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub generation: Option<i64>,
+    pub selector: String,
+    pub service_mode: ServiceMode,
+    pub digest: ClusterDigest,
+}
+
+/// The status after a step. `timestamp` moves only if anything else does.
+pub fn status(
+    before: &FlinkClusterStatus,
+    observed: &Observed<'_>,
+    step: &Step,
+    facts: &Facts,
+) -> FlinkClusterStatus {
+    let mut after = before.clone();
+    let replicas = working(observed, step).count();
+    let slots = u32::try_from(replicas).unwrap_or(u32::MAX).saturating_mul(observed.desired.task_slots);
+    after.supervisor_status = Some(supervisor_status(&step.record.phase));
+    after.resource_status = Some(match step.waiting {
+        Waiting::Settled | Waiting::User | Waiting::Idle { .. } | Waiting::Deletion => ResourceStatus::Updated,
+        _ => ResourceStatus::Updating,
+    });
+    after.cluster_health = Some(health(observed, step).to_owned());
+    after.label_selector = Some(facts.selector.clone());
+    after.service_mode = Some(facts.service_mode);
+    after.task_managers = i32::try_from(wanted(observed).declared).ok();
+    after.task_slots = i32::try_from(observed.desired.task_slots).ok();
+    after.task_manager_replicas = i32::try_from(replicas).ok();
+    after.total_task_slots = i32::try_from(slots).ok();
+    after.rescale_timestamp = step.record.rescaled.map(text);
+    after.digest = Some(facts.digest.clone());
+    after.observed_generation = facts.generation;
+    conditions(&mut after, observed, step, facts);
+    if let Some(report) = &step.report {
+        after.last_action = Some(report.last_action(observed.now));
+    }
+    after.record = serde_json::to_value(&step.record).ok();
+    if after != *before {
+        after.timestamp = Some(text(observed.now));
+    }
+    after
+}
+
+fn working<'a>(observed: &'a Observed<'_>, step: &Step) -> impl Iterator<Item = &'a PodView> {
+    let incarnation = step.record.incarnation;
+    observed.pods.iter().filter(move |pod| {
+        pod.role == Role::TaskManager && pod.incarnation == incarnation && !pod.deleting && !pod.state.is_over()
+    })
+}
+
+fn supervisor_status(phase: &ClusterPhase) -> SupervisorStatus {
+    match phase {
+        ClusterPhase::New => SupervisorStatus::Unknown,
+        ClusterPhase::Starting { .. } => SupervisorStatus::Starting,
+        ClusterPhase::Started { .. } => SupervisorStatus::Started,
+        ClusterPhase::Stopping { .. } => SupervisorStatus::Stopping,
+        ClusterPhase::Stopped => SupervisorStatus::Stopped,
+        ClusterPhase::Terminated => SupervisorStatus::Terminated,
+    }
+}
+
+fn health(observed: &Observed<'_>, step: &Step) -> &'static str {
+    match (&step.record.phase, &observed.flink) {
+        (ClusterPhase::Started { .. }, Reading::Known(_)) => "HEALTHY",
+        (ClusterPhase::Started { .. }, Reading::Unknown { .. }) => "UNHEALTHY",
+        _ => "",
+    }
+}
+
+fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) {
+    let mut set = |type_, holds: bool, reason: &str, message: String| {
+        set_condition(&mut after.conditions, type_, holds, reason, message, facts.generation, observed.now);
+    };
+    let reason = match &step.waiting {
+        Waiting::Unsupported { .. } => "UnsupportedFlink",
+        Waiting::Flink { .. } => "Unreachable",
+        _ => match &step.record.phase {
+            ClusterPhase::New => "Unknown",
+            ClusterPhase::Starting { .. } => "Starting",
+            ClusterPhase::Started { .. } => "Running",
+            ClusterPhase::Stopping { .. } => "Stopping",
+            ClusterPhase::Stopped => "Stopped",
+            ClusterPhase::Terminated => "Terminated",
+        },
+    };
+    let message = explain(&step.waiting);
+    let started = matches!(step.record.phase, ClusterPhase::Started { .. });
+    set(READY, started && matches!(step.waiting, Waiting::Settled | Waiting::Idle { .. }), reason, message.clone());
+    let unsupported = matches!(step.waiting, Waiting::Unsupported { .. });
+    let at_rest = at_rest(&step.waiting) || unsupported;
+    set(PROGRESSING, !at_rest, reason, message.clone());
+    set(STALLED, unsupported, reason, message);
+}
+
+/// What the cluster waits for, in one sentence.
+pub fn explain(waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::Next => "the next step follows".into(),
+        Waiting::Settled => "the JobManager answers, and there are as many TaskManagers as wanted".into(),
+        Waiting::Finalizer => "being taken over".into(),
+        Waiting::Deletion => "being deleted".into(),
+        Waiting::OldPods { names } => format!("earlier JobManagers are still there: {}", names.join(", ")),
+        Waiting::Backoff { until, why } => format!("{why}; the next one starts at {until:.0}"),
+        Waiting::JobManager { detail } => format!("the JobManager is starting: {detail}"),
+        Waiting::Slots { registered, required } => format!("{registered} of {required} task slots are registered"),
+        Waiting::Idle { surplus } => format!("{surplus} TaskManagers more than wanted go once they are idle"),
+        Waiting::Jobs { names } => format!("waiting for jobs: {}", names.join(", ")),
+        Waiting::Pods { names } if names.is_empty() => "the Service is being removed".into(),
+        Waiting::Pods { names } => format!("pods are being removed: {}", names.join(", ")),
+        Waiting::Flink { why } => format!("the JobManager does not answer: {why}"),
+        Waiting::Unsupported { version } => {
+            format!("Flink {version} cannot be run; use an image with Flink 1.18 or newer")
+        }
+        Waiting::User => "waiting for START".into(),
+    }
+}
+
+/// Whether nothing is under way.
+pub fn at_rest(waiting: &Waiting) -> bool {
+    matches!(waiting, Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::Idle { .. })
+}
+
+/// The record of a status that may not have been written by this version.
+///
+/// # Errors
+/// The record is there but cannot be read.
+pub fn record(status: Option<&FlinkClusterStatus>) -> Result<ClusterRecord, serde_json::Error> {
+    api::record::parse(status.and_then(|status| status.record.as_ref()))
+}

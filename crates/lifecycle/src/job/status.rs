@@ -1,0 +1,230 @@
+//! The record and what was observed, as the documented status of a `FlinkJob`.
+//!
+//! Pure and stable: the same knowledge gives the same status, so that a settled job causes no write.
+
+use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
+use api::job::JobDigest;
+use api::record::{End, JobPhase, JobRecord};
+use api::{FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
+
+use super::ended::describe;
+use super::{ClusterState, Observed, Step, Waiting};
+use crate::Reading;
+
+/// What the status also says, which no decision depends on.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub generation: Option<i64>,
+    pub cluster: String,
+    pub selector: String,
+    pub digest: JobDigest,
+}
+
+/// The status after a step. `timestamp` moves only if anything else does.
+pub fn status(before: &FlinkJobStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) -> FlinkJobStatus {
+    let record = &step.record;
+    let desired = observed.desired;
+    let mut after = before.clone();
+    after.supervisor_status = Some(supervisor_status(&record.phase));
+    after.resource_status = Some(match step.waiting {
+        Waiting::Settled | Waiting::User | Waiting::Deletion => ResourceStatus::Updated,
+        _ => ResourceStatus::Updating,
+    });
+    after.cluster_name = Some(facts.cluster.clone());
+    after.cluster_health = Some(health(observed).to_owned());
+    after.label_selector = Some(facts.selector.clone());
+    after.savepoint_mode =
+        Some(if desired.savepoint_automatic { SavepointMode::Automatic } else { SavepointMode::Manual });
+    after.restart_policy = Some(desired.restart_policy);
+    after.digest = Some(facts.digest.clone());
+    after.observed_generation = facts.generation;
+    execution(&mut after, record, observed);
+    savepoints(&mut after, record);
+    conditions(&mut after, observed, step, facts);
+    if let Some(report) = &step.report {
+        after.last_action = Some(report.last_action(observed.now));
+    }
+    after.record = serde_json::to_value(record).ok();
+    if after != *before {
+        after.timestamp = Some(text(observed.now));
+    }
+    after
+}
+
+fn supervisor_status(phase: &JobPhase) -> SupervisorStatus {
+    match phase {
+        JobPhase::New => SupervisorStatus::Unknown,
+        JobPhase::Waiting { .. } | JobPhase::Submitting { .. } => SupervisorStatus::Starting,
+        JobPhase::Running => SupervisorStatus::Started,
+        JobPhase::Stopping { .. } => SupervisorStatus::Stopping,
+        JobPhase::Ended { .. } => SupervisorStatus::Stopped,
+        JobPhase::Terminated => SupervisorStatus::Terminated,
+    }
+}
+
+fn health(observed: &Observed<'_>) -> &'static str {
+    match (observed.cluster.state, &observed.cluster.jobs) {
+        (ClusterState::Started, Reading::Known(_)) => "HEALTHY",
+        (ClusterState::Started, Reading::Unknown { .. }) => "UNHEALTHY",
+        _ => "",
+    }
+}
+
+/// Which Flink job runs, and how.
+fn execution(after: &mut FlinkJobStatus, record: &JobRecord, observed: &Observed<'_>) {
+    let attempt = record.attempt.as_ref();
+    let seen = attempt.and_then(|attempt| {
+        observed.cluster.jobs.known()?.iter().find(|job| job.id == attempt.job_id).map(|job| job.state.clone())
+    });
+    let (id, state, parallelism) = match &record.phase {
+        JobPhase::New | JobPhase::Waiting { .. } | JobPhase::Terminated => (None, Some(String::new()), None),
+        JobPhase::Submitting { .. } => (attempt, Some(seen.unwrap_or_default()), attempt),
+        JobPhase::Running | JobPhase::Stopping { .. } => (attempt, seen, attempt),
+        JobPhase::Ended { end, .. } => match end {
+            End::Finished => (attempt, Some("FINISHED".into()), None),
+            End::Canceled => (attempt, Some("CANCELED".into()), None),
+            End::Failed { .. } => (attempt, Some("FAILED".into()), None),
+            _ => (None, Some(String::new()), None),
+        },
+    };
+    after.job_id = Some(id.map(|attempt| attempt.job_id.clone()).unwrap_or_default());
+    if let Some(state) = state {
+        after.job_status = Some(state);
+    }
+    let starting = matches!(record.phase, JobPhase::Waiting { .. });
+    let parallelism = match parallelism {
+        Some(attempt) => attempt.parallelism,
+        None if starting => observed.desired.parallelism,
+        None => 0,
+    };
+    after.job_parallelism = i32::try_from(parallelism).ok();
+}
+
+fn savepoints(after: &mut FlinkJobStatus, record: &JobRecord) {
+    after.savepoint_path = Some(record.savepoint.clone().unwrap_or_default());
+    after.savepoint_timestamp = record.savepoint_at.map(text);
+    after.savepoint_request_timestamp = record.savepoint_requested.map(text);
+    let pending = record.operation.as_ref();
+    let job = pending.and(record.attempt.as_ref()).map(|attempt| attempt.job_id.clone());
+    after.savepoint_job_id = Some(job.unwrap_or_default());
+    after.savepoint_trigger_id =
+        Some(pending.map(|operation| operation.trigger_id.clone()).unwrap_or_default());
+}
+
+fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) {
+    let mut set = |type_, holds: bool, reason: &str, message: String| {
+        set_condition(&mut after.conditions, type_, holds, reason, message, facts.generation, observed.now);
+    };
+    let (reason, message) = summary(step);
+    let running = matches!(step.record.phase, JobPhase::Running);
+    let ready = running && matches!(step.waiting, Waiting::Settled | Waiting::Savepoint | Waiting::Held { .. });
+    set(READY, ready, reason, message.clone());
+    let at_rest = matches!(
+        step.waiting,
+        Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::Stalled { .. }
+    );
+    set(PROGRESSING, !at_rest, reason, message.clone());
+    set(STALLED, stalled(step), reason, message);
+}
+
+/// A person has to act before the job can go on.
+fn stalled(step: &Step) -> bool {
+    match (&step.record.phase, &step.waiting) {
+        (_, Waiting::Stalled { .. }) => true,
+        (JobPhase::Ended { end: End::NotStarted { .. } | End::Failed { .. }, .. }, Waiting::User) => true,
+        _ => false,
+    }
+}
+
+/// Reason and message of the conditions.
+fn summary(step: &Step) -> (&'static str, String) {
+    if let Waiting::Stalled { reason, message } = &step.waiting {
+        return (reason, message.clone());
+    }
+    match &step.record.phase {
+        JobPhase::Ended { end, .. } => (end_reason(end), ended(end, &step.waiting)),
+        JobPhase::New => ("Unknown", explain(&step.waiting)),
+        JobPhase::Waiting { .. } | JobPhase::Submitting { .. } => ("Starting", explain(&step.waiting)),
+        JobPhase::Running => ("Running", explain(&step.waiting)),
+        JobPhase::Stopping { .. } => ("Stopping", explain(&step.waiting)),
+        JobPhase::Terminated => ("Terminated", explain(&step.waiting)),
+    }
+}
+
+fn ended(end: &End, waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::RestartDelay { until } => format!("{}; it is started again at {until:.0}", describe(end)),
+        _ => describe(end),
+    }
+}
+
+/// The condition reason of an end. Reasons of a bootstrap are the ones that it reports.
+fn end_reason(end: &End) -> &'static str {
+    match end {
+        End::Stopped => "Stopped",
+        End::Suspended => "Suspended",
+        End::ClusterStopped => "ClusterStopped",
+        End::Finished => "Finished",
+        End::Canceled => "Canceled",
+        End::Failed { .. } => "Failed",
+        End::Lost => "Lost",
+        End::NotStarted { reason, .. } => bootstrap_reason(reason),
+    }
+}
+
+fn bootstrap_reason(reason: &str) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "MissingJar",
+        "WrongClass",
+        "RestoreFailed",
+        "JobRejected",
+        "Unreachable",
+        "NotPending",
+        "Timeout",
+        "ImageError",
+        "BootstrapLost",
+    ];
+    KNOWN.into_iter().find(|known| *known == reason).unwrap_or("NotStarted")
+}
+
+/// What the job waits for, in one sentence.
+pub fn explain(waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::Next => "the next step follows".into(),
+        Waiting::Settled => "all tasks run".into(),
+        Waiting::Finalizer => "being taken over".into(),
+        Waiting::Deletion => "being deleted".into(),
+        Waiting::Cluster { why } => why.clone(),
+        Waiting::OldPods { incarnations } => {
+            format!("pods of earlier JobManagers ({incarnations:?}) are still there")
+        }
+        Waiting::OldBootstrap => "the last bootstrap is being removed".into(),
+        Waiting::Slots => "there are not enough task slots yet".into(),
+        Waiting::Flink { why } => format!("the JobManager does not answer: {why}"),
+        Waiting::Submission { detail } => detail.clone(),
+        Waiting::Tasks { state } => format!("Flink says {state}; not all tasks run"),
+        Waiting::Savepoint => "a savepoint is in progress".into(),
+        Waiting::Cancellation => "Flink cancels the job".into(),
+        Waiting::NewestState { why } => format!("the newest state is being looked for: {why}"),
+        Waiting::Stalled { message, .. } => message.clone(),
+        Waiting::RestartDelay { until } => format!("started again at {until:.0}"),
+        Waiting::Held { until } => format!("the last stop failed; it is tried again at {until:.0}"),
+        Waiting::User => "waiting for START".into(),
+    }
+}
+
+/// Whether anything but the given time would make a difference.
+pub fn at_rest(waiting: &Waiting) -> bool {
+    matches!(
+        waiting,
+        Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::RestartDelay { .. } | Waiting::Held { .. }
+    )
+}
+
+/// The record of a status that may not have been written by this version.
+///
+/// # Errors
+/// The record is there but cannot be read.
+pub fn record(status: Option<&FlinkJobStatus>) -> Result<JobRecord, serde_json::Error> {
+    api::record::parse(status.and_then(|status| status.record.as_ref()))
+}

@@ -1,14 +1,17 @@
 //! Kinds that custom resource definitions add.
 
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::kinds::{Kind, Kinds, Scale};
-use super::meta::text;
+use super::meta::{self, text};
+use super::schema::Rules;
 
 /// What only custom resources have.
 pub(crate) struct Custom {
     /// The version's schema as it stands in the definition.
     pub schema: Value,
+    pub rules: Rules,
     /// Field paths that may stand in field selectors.
     pub selectable: Vec<String>,
     pub columns: Vec<Value>,
@@ -45,6 +48,7 @@ fn kind(definition: &Value, version: &Value) -> Kind {
     }
     let list = |key: &str| version[key].as_array().cloned().unwrap_or_default();
     let group = text(definition, "/spec/group");
+    let schema = version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or_default();
     let resource = word(&names["plural"]);
     Kind {
         group: group.to_owned(),
@@ -61,10 +65,35 @@ fn kind(definition: &Value, version: &Value) -> Kind {
         prefix: format!("/{group}/{resource}/"),
         resource,
         custom: Some(Custom {
-            schema: version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or_default(),
+            rules: Rules::of(&schema),
+            schema,
             selectable: list("selectableFields").iter().map(|f| text(f, "/jsonPath").trim_start_matches('.').to_owned()).collect(),
             columns: list("additionalPrinterColumns"),
-            terminating: super::meta::deleting(definition),
+            terminating: meta::deleting(definition),
         }),
+    }
+}
+
+/// Accepts a definition: every name is free here, so it is established at once.
+pub(crate) fn establish(definition: &mut Value, now: Timestamp) {
+    let names = definition["spec"]["names"].clone();
+    let version = definition["spec"]["versions"]
+        .as_array()
+        .and_then(|versions| versions.iter().find(|version| version["storage"] == true))
+        .map(|version| version["name"].clone())
+        .unwrap_or_default();
+    let status = meta::map_in(definition.as_object_mut().expect("objects are maps"), "status");
+    status.insert("acceptedNames".into(), names);
+    let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
+    if let Some(stored) = stored.as_array_mut().filter(|stored| !stored.contains(&version)) {
+        stored.push(version);
+    }
+    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+    for (kind, reason, message) in [("NamesAccepted", "NoConflicts", "no conflicts found"), ("Established", "InitialNamesAccepted", "the initial names have been accepted")] {
+        if let Some(conditions) = conditions.as_array_mut().filter(|all| !all.iter().any(|one| one["type"] == kind)) {
+            conditions.push(json!({
+                "type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": meta::seconds(now),
+            }));
+        }
     }
 }

@@ -13,6 +13,8 @@ mod meta;
 mod openapi;
 mod present;
 mod request;
+mod scale;
+mod schema;
 mod selector;
 mod store;
 mod verbs;

@@ -46,11 +46,7 @@ pub(super) fn job(job: &mut Value, create: bool) {
     default(spec, "completionMode", "NonIndexed");
     default(spec, "suspend", false);
     default(spec, "podReplacementPolicy", if spec.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" });
-    default(spec, "manualSelector", false);
     let own_selector = spec.get("manualSelector") == Some(&true.into());
-    if !own_selector {
-        spec.remove("manualSelector");
-    }
     template(spec);
     if create && !own_selector {
         spec.insert("selector".into(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));

@@ -10,14 +10,10 @@ use super::{Call, body, decode};
 
 impl Machinery {
     pub(crate) fn create(&mut self, mut call: Call<'_>) -> Result<Reply> {
-        let object = decode(&call, body(&call)?)?;
+        let content = body(&call)?;
+        let object = decode(&mut call, content)?;
         let object = self.insert(&mut call, object)?;
         Ok(call.answer(201, &object))
-    }
-
-    /// Creates below an object: `binding`, `token`, `eviction`.
-    pub(crate) fn create_below(&mut self, _call: Call<'_>) -> Result<Reply> {
-        Err(Failure::method_not_allowed())
     }
 
     /// Puts a new object into the store.

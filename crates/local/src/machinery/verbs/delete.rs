@@ -30,6 +30,12 @@ enum Outcome {
 impl Options {
     fn of(call: &mut Call<'_>) -> Result<Self> {
         let body = request::body(call.request)?;
+        let options = Self::read(call, &body)?;
+        call.dry_run |= body["dryRun"].as_array().is_some_and(|all| all.iter().any(|one| one == "All"));
+        Ok(options)
+    }
+
+    fn read(call: &Call<'_>, body: &Value) -> Result<Self> {
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let orphan = body["orphanDependents"].as_bool().map(|orphan| if orphan { "Orphan" } else { "Background" }.to_owned());
         let query = |name: &str| call.query.get(name).map(str::to_owned);
@@ -39,7 +45,6 @@ impl Options {
             uid: text("/preconditions/uid"),
             revision: text("/preconditions/resourceVersion"),
         };
-        call.dry_run |= body["dryRun"].as_array().is_some_and(|all| all.iter().any(|one| one == "All"));
         match options.propagation.as_deref() {
             None | Some("Background" | "Foreground" | "Orphan") => Ok(options),
             Some(other) => Err(Failure::invalid(
@@ -89,6 +94,12 @@ impl Machinery {
         let page = present::Page { revision: self.store.revision(), next: None, remaining: None };
         let body = present::list(&call.kind, &deleted, page, call.shape, call.now);
         Ok(call.answer_raw(200, body))
+    }
+
+    /// Deletes a pod as its `Eviction` asks for. No disruption budgets are kept here.
+    pub(crate) fn evict(&mut self, call: &Call<'_>, key: &str, current: &Arc<Value>, eviction: &Value) -> Result<()> {
+        let options = Options::read(call, eviction.get("deleteOptions").unwrap_or(&Value::Null))?;
+        self.remove(call, &options, key, current).map(|_| ())
     }
 
     fn remove(&mut self, call: &Call<'_>, options: &Options, key: &str, current: &Arc<Value>) -> Result<Outcome> {

@@ -1,6 +1,7 @@
 //! What can be done to objects: one module per verb, and what they share.
 
 mod admit;
+mod below;
 mod create;
 mod delete;
 mod patch;
@@ -112,8 +113,8 @@ impl Machinery {
 }
 
 /// The body of a write, checked to be of the target's kind.
-pub(crate) fn decode(call: &Call<'_>, mut object: Value) -> Result<Value> {
-    let kind = &call.kind;
+pub(crate) fn decode(call: &mut Call<'_>, mut object: Value) -> Result<Value> {
+    let kind = call.kind.clone();
     if !object.is_object() {
         return Err(Failure::bad_request(format!("Object 'Kind' is missing in '{object}'")));
     }
@@ -128,7 +129,8 @@ pub(crate) fn decode(call: &Call<'_>, mut object: Value) -> Result<Value> {
     }
     object["apiVersion"] = expected.into();
     object["kind"] = kind.kind.as_str().into();
-    meta::metadata(&mut object).retain(|key, value| meta::FIELDS.contains(&key.as_str()) && !value.is_null());
+    meta::metadata(&mut object).retain(|_, value| !value.is_null());
+    admit::drop_unknown(call, &mut object)?;
     Ok(object)
 }
 

@@ -22,7 +22,7 @@ impl Machinery {
             }
             _ => return Err(Failure::unsupported_media_type("application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml")),
         }
-        let new = decode(&call, new)?;
+        let new = decode(&mut call, new)?;
         let object = self.update(&mut call, &key, &current, new)?;
         Ok(call.answer(200, &object))
     }

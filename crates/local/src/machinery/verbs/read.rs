@@ -11,7 +11,7 @@ use super::super::error::{Failure, Result};
 use super::super::present::{self, Page};
 use super::super::selector::Filter;
 use super::super::store::Store;
-use super::super::{Machinery, Reply, Watch, meta};
+use super::super::{Machinery, Reply, Watch, meta, scale};
 use super::Call;
 
 impl Machinery {
@@ -20,6 +20,10 @@ impl Machinery {
         let (_, object) = self.current(&call)?;
         match call.subresource() {
             "" | "status" => Ok(call.answer(200, &object)),
+            "scale" => {
+                let scale = scale::view(&call.kind, &object)?;
+                Ok(call.answer_raw(200, scale))
+            }
             "log" => Ok(Reply::PodLog {
                 namespace: meta::namespace(&object).to_owned(),
                 name: meta::name(&object).to_owned(),

@@ -11,7 +11,8 @@ use super::{Call, body, decode};
 
 impl Machinery {
     pub(crate) fn replace(&mut self, mut call: Call<'_>) -> Result<Reply> {
-        let new = decode(&call, body(&call)?)?;
+        let content = body(&call)?;
+        let new = decode(&mut call, content)?;
         let name = call.target.name.clone().unwrap_or_default();
         let own = meta::name(&new);
         if own != name && !(own.is_empty() && call.kind.custom.is_none()) {

@@ -1,0 +1,81 @@
+//! The scale subresource: a view on replicas, wherever a kind keeps them.
+
+use serde_json::{Value, json};
+
+use super::error::{Failure, Result};
+use super::kinds::{Kind, Scale};
+use super::meta;
+
+/// The `Scale` of an object.
+pub(crate) fn view(kind: &Kind, object: &Value) -> Result<Value> {
+    let scale = paths(kind)?;
+    let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
+    let mut metadata = json!({"name": meta::name(object), "uid": meta::uid(object)});
+    for field in ["namespace", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object["metadata"].get(field) {
+            metadata[field] = value.clone();
+        }
+    }
+    let mut spec = json!({});
+    if let Some(replicas) = object.pointer(&scale.spec).and_then(Value::as_i64) {
+        spec["replicas"] = replicas.into();
+    }
+    let mut status = json!({"replicas": number(&scale.status)});
+    match scale.selector.as_deref().and_then(|pointer| object.pointer(pointer)) {
+        Some(Value::String(text)) => status["selector"] = text.as_str().into(),
+        Some(selector @ Value::Object(_)) => status["selector"] = selector_text(selector).into(),
+        _ => {}
+    }
+    Ok(json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}))
+}
+
+/// The object that a changed `Scale` asks for.
+pub(crate) fn write(kind: &Kind, current: &Value, scale: &Value) -> Result<Value> {
+    let name = meta::name(current);
+    let wanted = meta::text(scale, "/metadata/name");
+    if !wanted.is_empty() && wanted != name {
+        return Err(Failure::bad_request(format!("the name of the object ({wanted}) does not match the name on the URL ({name})")));
+    }
+    let replicas = scale["spec"].get("replicas").cloned().unwrap_or_else(|| 0.into());
+    if !replicas.as_i64().is_some_and(|n| (0..=i64::from(i32::MAX)).contains(&n)) {
+        let error = super::error::FieldError::invalid("spec.replicas", &replicas, "must be greater than or equal to 0");
+        return Err(Failure::invalid("autoscaling", "Scale", name, &[error]));
+    }
+    let mut new = current.clone();
+    let mut slot = &mut new;
+    for part in paths(kind)?.spec.split('/').skip(1) {
+        if !slot.is_object() {
+            *slot = json!({});
+        }
+        slot = &mut slot[part];
+    }
+    *slot = replicas;
+    let version = meta::text(scale, "/metadata/resourceVersion");
+    let uid = meta::text(scale, "/metadata/uid");
+    for (field, value) in [("resourceVersion", version), ("uid", uid)] {
+        if !value.is_empty() {
+            new["metadata"][field] = value.into();
+        }
+    }
+    Ok(new)
+}
+
+fn paths(kind: &Kind) -> Result<&Scale> {
+    kind.scale.as_ref().ok_or_else(Failure::no_such_path)
+}
+
+/// A label selector in the form in which it stands in a query.
+pub(crate) fn selector_text(selector: &Value) -> String {
+    let equal = selector["matchLabels"].as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    let expressions = selector["matchExpressions"].as_array().into_iter().flatten().map(|expression| {
+        let key = meta::text(expression, "/key");
+        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        match meta::text(expression, "/operator") {
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        }
+    });
+    equal.chain(expressions).collect::<Vec<_>>().join(",")
+}

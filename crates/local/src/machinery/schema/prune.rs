@@ -1,0 +1,126 @@
+//! Unknown fields: dropped from custom resources, and named so that strict requests can be refused.
+
+use serde_json::Value;
+
+use super::{additional, embedded, join, preserves_unknown, properties};
+
+/// Fields that every resource has, whatever its schema says.
+const OF_RESOURCES: [&str; 3] = ["apiVersion", "kind", "metadata"];
+
+/// Drops what the schema does not know from a custom resource, and tells the paths.
+pub(crate) fn prune(schema: &Value, object: &mut Value) -> Vec<String> {
+    let mut dropped = Vec::new();
+    walk(schema, object, "", true, &mut dropped);
+    dropped
+}
+
+fn walk(schema: &Value, value: &mut Value, path: &str, resource: bool, dropped: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            if let Some(schema) = schema.get("items") {
+                for (index, item) in items.iter_mut().enumerate() {
+                    walk(schema, item, &format!("{path}[{index}]"), embedded(schema), dropped);
+                }
+            }
+        }
+        Value::Object(map) => {
+            let open = preserves_unknown(schema) || schema.get("additionalProperties") == Some(&Value::Bool(true));
+            map.retain(|key, child| {
+                if resource && OF_RESOURCES.contains(&key.as_str()) {
+                    return true;
+                }
+                let at = join(path, key);
+                match properties(schema).and_then(|known| known.get(key)).or_else(|| additional(schema)) {
+                    Some(schema) => walk(schema, child, &at, embedded(schema), dropped),
+                    None if open => {}
+                    None => {
+                        dropped.push(at);
+                        return false;
+                    }
+                }
+                true
+            });
+        }
+        _ => {}
+    }
+}
+
+/// Paths in a built-in object that its generated schema (with references) does not know; they are dropped.
+pub(crate) fn unknown(document: &Value, object: &mut Value) -> Vec<String> {
+    let mut dropped = Vec::new();
+    referenced(document, document, object, "", &mut dropped);
+    dropped
+}
+
+/// Follows references, also those that stand alone in an `allOf` or beside `null` in an `anyOf`.
+pub(crate) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return document.pointer(reference.trim_start_matches('#')).unwrap_or(schema);
+    }
+    for key in ["allOf", "anyOf"] {
+        if let Some([only, ..]) = schema[key].as_array().map(Vec::as_slice).filter(|_| properties(schema).is_none()) {
+            return resolve(document, only);
+        }
+    }
+    schema
+}
+
+fn referenced(document: &Value, schema: &Value, value: &mut Value, path: &str, dropped: &mut Vec<String>) {
+    let schema = resolve(document, schema);
+    match value {
+        Value::Array(items) => {
+            if let Some(schema) = schema.get("items") {
+                for (index, item) in items.iter_mut().enumerate() {
+                    referenced(document, schema, item, &format!("{path}[{index}]"), dropped);
+                }
+            }
+        }
+        Value::Object(map) => {
+            let Some(known) = properties(schema) else {
+                // A map, or something free-form.
+                if let Some(schema) = additional(schema) {
+                    for (key, child) in map {
+                        referenced(document, schema, child, &join(path, key), dropped);
+                    }
+                }
+                return;
+            };
+            map.retain(|key, child| {
+                let at = join(path, key);
+                let Some(schema) = known.get(key) else {
+                    dropped.push(at);
+                    return false;
+                };
+                referenced(document, schema, child, &at, dropped);
+                true
+            });
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn unknown_fields_go_and_are_named() {
+        let schema = json!({"type": "object", "properties": {
+            "spec": {"type": "object", "properties": {
+                "a": {"type": "string"},
+                "open": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"known": {"type": "object"}}},
+                "map": {"type": "object", "additionalProperties": {"type": "object", "properties": {"b": {"type": "string"}}}},
+                "list": {"type": "array", "items": {"type": "object", "properties": {"c": {"type": "string"}}}},
+            }},
+        }});
+        let mut object = json!({"apiVersion": "v1", "kind": "K", "metadata": {"name": "x"}, "other": 1, "spec": {
+            "a": "1", "b": 2, "open": {"any": 1, "known": {"x": 1}}, "map": {"k": {"b": "1", "z": 1}}, "list": [{"c": "1"}, {"d": 1}],
+        }});
+        let mut dropped = prune(&schema, &mut object);
+        dropped.sort();
+        assert_eq!(dropped, ["other", "spec.b", "spec.list[1].d", "spec.map.k.z", "spec.open.known.x"]);
+        assert_eq!(object["spec"], json!({"a": "1", "open": {"any": 1, "known": {}}, "map": {"k": {"b": "1"}}, "list": [{"c": "1"}, {}]}));
+    }
+}

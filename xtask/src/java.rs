@@ -96,7 +96,6 @@ fn build(flink_home: &Path, program: &Program<'_>) -> Result<()> {
         "-encoding",
         "UTF-8",
         "-Xlint:all",
-        "-Werror",
         "-proc:none",
     ]);
     javac

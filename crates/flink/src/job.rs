@@ -114,7 +114,7 @@ fn still_alive() -> i64 {
 impl Job {
     /// Whether the job does its work: `RUNNING` alone also is a job that waits for slots.
     pub fn is_fully_running(&self) -> bool {
-        self.state == JobState::Running && self.tasks.all_running()
+        self.state == JobState::Running && self.tasks.at_work()
     }
 }
 
@@ -136,9 +136,10 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Whether each task runs or has done its part already, and at least one runs.
-    pub fn all_running(&self) -> bool {
-        self.running > 0 && self.running + self.finished == self.total
+    /// Whether at least one task runs and none waits for a slot or starts. A batch job runs in stages: tasks of a later
+    /// stage are `CREATED` while an earlier one works. Those of a streaming job leave `CREATED` together.
+    pub fn at_work(&self) -> bool {
+        self.running > 0 && self.running + self.finished + self.created == self.total
     }
 }
 
@@ -166,6 +167,29 @@ mod tests {
         assert_eq!(state, JobState::Other("HIBERNATING".to_owned()));
         assert!(!state.is_terminal());
         assert_eq!(serde_json::to_string(&state).unwrap(), "\"HIBERNATING\"");
+    }
+
+    #[test]
+    fn tasks_are_at_work_when_none_waits() {
+        let tasks = |total, running, finished, created| Tasks {
+            total,
+            running,
+            finished,
+            created,
+            ..Tasks::default()
+        };
+        assert!(tasks(3, 3, 0, 0).at_work());
+        assert!(tasks(3, 2, 1, 0).at_work());
+        assert!(
+            tasks(3, 1, 0, 2).at_work(),
+            "a batch job in its first stage"
+        );
+        assert!(
+            !tasks(3, 2, 0, 0).at_work(),
+            "one is scheduled, deploying or failing"
+        );
+        assert!(!tasks(3, 0, 0, 3).at_work());
+        assert!(!tasks(0, 0, 0, 0).at_work());
     }
 
     #[test]

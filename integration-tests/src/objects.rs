@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// The image that holds the example jobs, mapped to a directory by `--image`.
 pub const EXAMPLES_IMAGE: &str = "flinkctl-examples:local";
 /// The JAR inside that image.
-pub const EXAMPLES_JAR: &str = "/jobs/examples.jar";
+pub const EXAMPLES_JAR: &str = "/flink-jobs.jar";
 
 /// A spec of a cluster whose jobs checkpoint every second below `state`, changed by `patch`.
 pub fn cluster_spec(state: &Path, patch: Value) -> Value {

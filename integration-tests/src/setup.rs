@@ -33,7 +33,7 @@ impl Setup {
             )?,
             examples: find(
                 EXAMPLES,
-                || Some(executables()?.parent()?.join("examples/image")),
+                || Some(executables()?.parent()?.join("examples")),
                 "run `cargo xtask test`",
             )?,
             flink_home: find(FLINK_HOME, newest_flink, "run `cargo xtask flink`")?,

@@ -16,11 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    about = "Build, show and test flinkctl"
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, show and test flinkctl")]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -40,10 +40,7 @@ pub fn check(tools: &[Tool]) -> Result<()> {
     }
     if !missing.is_empty() {
         drop(step);
-        bail!(
-            "something that must be installed is missing:\n{}",
-            missing.join("\n")
-        );
+        bail!("something that must be installed is missing:\n{}", missing.join("\n"));
     }
     step.done_with(&found.join(", "));
     Ok(())
@@ -53,8 +50,7 @@ fn look(tool: Tool) -> Result<String, String> {
     match tool {
         Tool::Rust => {
             let text = first_line("rustc", &["--version"])?;
-            let version = rust_version(&text)
-                .ok_or_else(|| format!("rustc says `{text}`, which is no version"))?;
+            let version = rust_version(&text).ok_or_else(|| format!("rustc says `{text}`, which is no version"))?;
             if version < OLDEST_RUST {
                 return Err(format!(
                     "Rust is {}.{}, {}.{} is needed",
@@ -67,31 +63,21 @@ fn look(tool: Tool) -> Result<String, String> {
             let mut oldest = u32::MAX;
             for program in ["java", "javac", "jar"] {
                 let text = first_line(program, &["--version"])?;
-                let major = java_major(&text)
-                    .ok_or_else(|| format!("{program} says `{text}`, which is no version"))?;
+                let major = java_major(&text).ok_or_else(|| format!("{program} says `{text}`, which is no version"))?;
                 oldest = oldest.min(major);
                 if major < OLDEST_JAVA {
-                    return Err(format!(
-                        "{program} is version {major}, {OLDEST_JAVA} is needed"
-                    ));
+                    return Err(format!("{program} is version {major}, {OLDEST_JAVA} is needed"));
                 }
             }
             Ok(format!("Java {oldest}"))
         }
         Tool::Python => {
             let text = first_line("python3", &["-m", "pip", "--version"])?;
-            Ok(text
-                .split_whitespace()
-                .take(2)
-                .collect::<Vec<_>>()
-                .join(" "))
+            Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
         }
         Tool::Kubectl => {
             let text = first_line("kubectl", &["version", "--client"])?;
-            Ok(format!(
-                "kubectl {}",
-                text.rsplit(' ').next().unwrap_or_default()
-            ))
+            Ok(format!("kubectl {}", text.rsplit(' ').next().unwrap_or_default()))
         }
     }
 }
@@ -102,39 +88,27 @@ fn hint(tool: Tool) -> &'static str {
         Tool::Java => {
             "install a JDK of version 17 or later (Debian, Ubuntu: `apt install openjdk-17-jdk-headless`) and put its bin directory in PATH"
         }
-        Tool::Python => {
-            "install Python 3 with pip (Debian, Ubuntu: `apt install python3 python3-pip`)"
-        }
-        Tool::Kubectl => {
-            "install kubectl and put it in PATH: https://kubernetes.io/docs/tasks/tools/"
-        }
+        Tool::Python => "install Python 3 with pip (Debian, Ubuntu: `apt install python3 python3-pip`)",
+        Tool::Kubectl => "install kubectl and put it in PATH: https://kubernetes.io/docs/tasks/tools/",
     }
 }
 
 fn first_line(program: &str, arguments: &[&str]) -> Result<String, String> {
     let shown = format!("{program} {}", arguments.join(" "));
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("`{program}` is not in PATH"),
-            _ => format!("`{shown}` cannot be started: {error}"),
-        })?;
+    let output = Command::new(program).args(arguments).output().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("`{program}` is not in PATH"),
+        _ => format!("`{shown}` cannot be started: {error}"),
+    })?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
-        return Err(format!(
-            "`{shown}` fails: {}",
-            words.lines().last().unwrap_or("it says nothing")
-        ));
+        return Err(format!("`{shown}` fails: {}", words.lines().last().unwrap_or("it says nothing")));
     }
     let words = String::from_utf8_lossy(&output.stdout);
     Ok(words.lines().next().unwrap_or_default().to_owned())
 }
 
 fn java_major(text: &str) -> Option<u32> {
-    let number = text
-        .split_whitespace()
-        .find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+    let number = text.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
     number.split(['.', '-', '+']).next()?.parse().ok()
 }
 
@@ -153,17 +127,13 @@ mod tests {
         assert_eq!(java_major("javac 21-ea"), Some(21));
         assert_eq!(java_major("jar 11"), Some(11));
         assert_eq!(java_major("nothing"), None);
-        assert_eq!(
-            rust_version("rustc 1.95.0 (59807616e 2026-04-14)"),
-            Some((1, 95))
-        );
+        assert_eq!(rust_version("rustc 1.95.0 (59807616e 2026-04-14)"), Some((1, 95)));
         assert_eq!(rust_version("rustc 1.97.0-nightly (1 2)"), Some((1, 97)));
     }
 
     #[test]
     fn a_missing_program_is_named() {
-        let problem =
-            first_line("a-program-that-nobody-has", &["--version"]).expect_err("nobody has it");
+        let problem = first_line("a-program-that-nobody-has", &["--version"]).expect_err("nobody has it");
         assert_eq!(problem, "`a-program-that-nobody-has` is not in PATH");
     }
 }

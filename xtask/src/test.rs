@@ -17,17 +17,10 @@ pub struct Args {
 /// Runs the tests; the runner's own lines are the output.
 pub fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
-    let tools = if args.fast {
-        &[prerequisites::Tool::Rust][..]
-    } else {
-        prerequisites::ALL
-    };
+    let tools = if args.fast { &[prerequisites::Tool::Rust][..] } else { prerequisites::ALL };
     prerequisites::check(tools)?;
     generate::run(&generate::Args { check: true })?;
     workspace::run(&mut workspace::cargo(&["test", "--workspace"]))?;
-    ui::say(format!(
-        "all tests passed in {}",
-        ui::seconds(started.elapsed())
-    ));
+    ui::say(format!("all tests passed in {}", ui::seconds(started.elapsed())));
     Ok(())
 }

@@ -22,19 +22,18 @@ impl Step {
         let text = text.into();
         let spinner = stderr().is_terminal().then(|| {
             let spinner = ProgressBar::new_spinner();
-            let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}")
-                .expect("the template is a constant");
+            let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is a constant");
             spinner.set_style(style);
             spinner.set_message(text.clone());
             spinner.enable_steady_tick(Duration::from_millis(120));
             spinner
         });
-        Self {
-            text,
-            started: Instant::now(),
-            spinner,
-            ended: false,
-        }
+        Self { text, started: Instant::now(), spinner, ended: false }
+    }
+
+    /// Starts a step whose program shows its own progress: the line comes at the end, on a terminal too.
+    pub fn start_plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), started: Instant::now(), spinner: None, ended: false }
     }
 
     /// Shows how far the step has come; on a terminal only, since plain output is one line per step.
@@ -51,11 +50,7 @@ impl Step {
 
     /// Ends the step well and says what came out of it.
     pub fn done_with(mut self, outcome: &str) {
-        let detail = if outcome.is_empty() {
-            String::new()
-        } else {
-            format!(": {outcome}")
-        };
+        let detail = if outcome.is_empty() { String::new() } else { format!(": {outcome}") };
         self.end("ok", &detail);
     }
 
@@ -64,11 +59,7 @@ impl Step {
         if let Some(spinner) = self.spinner.take() {
             spinner.finish_and_clear();
         }
-        eprintln!(
-            "{mark:>6}  {}{detail}  ({})",
-            self.text,
-            seconds(self.started.elapsed())
-        );
+        eprintln!("{mark:>6}  {}{detail}  ({})", self.text, seconds(self.started.elapsed()));
     }
 }
 

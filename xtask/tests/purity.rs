@@ -38,26 +38,17 @@ fn pure_crates_link_nothing_that_does_io() {
     let mut found = Vec::new();
     for name in PURE {
         let links = graph.links(name);
-        found.extend(FORBIDDEN.iter().filter_map(|one| {
-            links
-                .get(*one)
-                .map(|via| format!("{name} links {one} through {via}"))
-        }));
+        found.extend(
+            FORBIDDEN.iter().filter_map(|one| links.get(*one).map(|via| format!("{name} links {one} through {via}"))),
+        );
     }
-    assert!(
-        found.is_empty(),
-        "a pure crate does I/O:\n{}",
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "a pure crate does I/O:\n{}", found.join("\n"));
 }
 
 #[test]
 fn the_check_sees_what_a_crate_links() {
     let graph = Graph::read();
-    assert!(
-        graph.links("kit").contains_key("tokio"),
-        "kit is built on tokio"
-    );
+    assert!(graph.links("kit").contains_key("tokio"), "kit is built on tokio");
 }
 
 #[test]
@@ -65,11 +56,7 @@ fn every_pure_crate_lists_what_it_must_not_call() {
     for name in PURE {
         let file = root().join("crates").join(name).join("clippy.toml");
         let text = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(
-            text.contains("std::time::SystemTime::now"),
-            "{} must forbid the clock",
-            file.display()
-        );
+        assert!(text.contains("std::time::SystemTime::now"), "{} must forbid the clock", file.display());
     }
 }
 
@@ -84,38 +71,17 @@ impl Graph {
     fn read() -> Self {
         let output = Command::new(env!("CARGO"))
             .current_dir(root())
-            .args([
-                "metadata",
-                "--format-version",
-                "1",
-                "--locked",
-                "--filter-platform",
-                "x86_64-unknown-linux-gnu",
-            ])
+            .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
             .output()
             .expect("cargo starts");
-        assert!(
-            output.status.success(),
-            "cargo metadata fails: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let metadata: Value =
-            serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON");
-        let packages = list(&metadata["packages"]).iter().map(|package| {
-            (
-                text(&package["id"]),
-                (text(&package["name"]), at_compile_time(package)),
-            )
-        });
-        let edges = list(&metadata["resolve"]["nodes"])
+        assert!(output.status.success(), "cargo metadata fails: {}", String::from_utf8_lossy(&output.stderr));
+        let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON");
+        let packages = list(&metadata["packages"])
             .iter()
-            .map(|node| (text(&node["id"]), linked(node)));
+            .map(|package| (text(&package["id"]), (text(&package["name"]), at_compile_time(package))));
+        let edges = list(&metadata["resolve"]["nodes"]).iter().map(|node| (text(&node["id"]), linked(node)));
         let members = list(&metadata["workspace_members"]).iter().map(text);
-        Self {
-            packages: packages.collect(),
-            edges: edges.collect(),
-            members: members.collect(),
-        }
+        Self { packages: packages.collect(), edges: edges.collect(), members: members.collect() }
     }
 
     /// All that a member links, with the crate through which it comes.
@@ -143,24 +109,12 @@ impl Graph {
 
 /// The packages that a package links: neither those of its build script nor those of its tests.
 fn linked(node: &Value) -> Vec<String> {
-    let normal = |dependency: &&Value| {
-        list(&dependency["dep_kinds"])
-            .iter()
-            .any(|kind| kind["kind"].is_null())
-    };
-    list(&node["deps"])
-        .iter()
-        .filter(normal)
-        .map(|dependency| text(&dependency["pkg"]))
-        .collect()
+    let normal = |dependency: &&Value| list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
+    list(&node["deps"]).iter().filter(normal).map(|dependency| text(&dependency["pkg"])).collect()
 }
 
 fn at_compile_time(package: &Value) -> bool {
-    list(&package["targets"]).iter().any(|target| {
-        list(&target["kind"])
-            .iter()
-            .any(|kind| kind == "proc-macro")
-    })
+    list(&package["targets"]).iter().any(|target| list(&target["kind"]).iter().any(|kind| kind == "proc-macro"))
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -172,7 +126,5 @@ fn text(value: &Value) -> String {
 }
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask lies directly below the root")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies directly below the root")
 }

@@ -33,11 +33,11 @@ pub async fn a_missing_jar_is_explained_and_mended(world: Shared) -> Result<()> 
     create(
         &world,
         "jar",
-        json!({ "bootstrap": { "jarPath": "/jobs/nowhere.jar" } }),
+        json!({ "bootstrap": { "jarPath": "/nowhere.jar" } }),
     )
     .await?;
     world
-        .explains("fj", "shared-jar", "/jobs/nowhere.jar")
+        .explains("fj", "shared-jar", "/nowhere.jar")
         .await?;
     mend(
         &world,

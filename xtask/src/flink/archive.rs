@@ -28,8 +28,7 @@ pub fn fetch(version: &str, sha256: &str, cache: &Path) -> Result<PathBuf> {
             return Ok(archive);
         }
         step.done_with("it is damaged and is fetched again");
-        fs::remove_file(&archive)
-            .with_context(|| format!("cannot remove {}", archive.display()))?;
+        fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
     }
     download(version, sha256, cache)?;
     if !archive.exists() {
@@ -46,16 +45,7 @@ fn download(version: &str, sha256: &str, cache: &Path) -> Result<()> {
         .with_context(|| format!("cannot create a directory in {}", cache.display()))?;
     let step = Step::start(format!("Download Flink {version} (about 300 MB, once)"));
     let mut pip = Command::new("python3");
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--no-binary",
-        ":all:",
-        "--no-cache-dir",
-    ])
-    .args([
+    pip.args(["-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--no-cache-dir"]).args([
         "--ignore-requires-python",
         "--disable-pip-version-check",
         "--retries",
@@ -64,9 +54,7 @@ fn download(version: &str, sha256: &str, cache: &Path) -> Result<()> {
     if resumes()? {
         pip.args(["--resume-retries", "5"]);
     }
-    pip.arg("--dest")
-        .arg(staging.path())
-        .arg(format!("{PACKAGE}=={version}"));
+    pip.arg("--dest").arg(staging.path()).arg(format!("{PACKAGE}=={version}"));
     let fetched = if stderr().is_terminal() {
         // pip draws its own bar, where talk belongs.
         drop_spinner_and_run(&step, &mut pip)
@@ -86,43 +74,31 @@ fn download(version: &str, sha256: &str, cache: &Path) -> Result<()> {
         .context("pip downloaded no source archive")?;
     let found = hash(&file)?;
     if found != sha256 {
-        bail!(
-            "the archive of Flink {version} has the SHA-256 {found}, {sha256} is expected: it is not used"
-        );
+        bail!("the archive of Flink {version} has the SHA-256 {found}, {sha256} is expected: it is not used");
     }
     let size = fs::metadata(&file)?.len() / 1_000_000;
-    fs::rename(
-        &file,
-        cache.join(format!("apache_flink_libraries-{version}.tar.gz")),
-    )?;
+    fs::rename(&file, cache.join(format!("apache_flink_libraries-{version}.tar.gz")))?;
     step.done_with(&format!("{size} MB, hash verified"));
     Ok(())
 }
 
 fn drop_spinner_and_run(step: &Step, pip: &mut Command) -> Result<()> {
     step.progress("pip shows how far it is");
-    pip.args(["--progress-bar", "on"])
-        .stdout(Stdio::from(stderr()));
+    pip.args(["--progress-bar", "on"]).stdout(Stdio::from(stderr()));
     workspace::run(pip)
 }
 
 /// Whether this pip can go on with an interrupted download (25.1 and later).
 fn resumes() -> Result<bool> {
-    let help =
-        workspace::capture(Command::new("python3").args(["-m", "pip", "download", "--help"]))?;
+    let help = workspace::capture(Command::new("python3").args(["-m", "pip", "download", "--help"]))?;
     Ok(help.contains("--resume-retries"))
 }
 
 /// The SHA-256 of a file, computed by pip: as fast as the machine can, also from a debug build.
 fn hash(file: &Path) -> Result<String> {
-    let text = workspace::capture(
-        Command::new("python3")
-            .args(["-m", "pip", "hash", "--algorithm", "sha256"])
-            .arg(file),
-    )?;
-    let (_, hash) = text
-        .rsplit_once("--hash=sha256:")
-        .context("pip printed no hash")?;
+    let text =
+        workspace::capture(Command::new("python3").args(["-m", "pip", "hash", "--algorithm", "sha256"]).arg(file))?;
+    let (_, hash) = text.rsplit_once("--hash=sha256:").context("pip printed no hash")?;
     Ok(hash.trim().to_owned())
 }
 
@@ -130,20 +106,14 @@ fn hash(file: &Path) -> Result<String> {
 pub fn unpack(archive: &Path, home: &Path) -> Result<()> {
     let parent = home.parent().context("a home lies in a directory")?;
     fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".unpack-")
-        .tempdir_in(parent)?;
+    let staging = tempfile::Builder::new().prefix(".unpack-").tempdir_in(parent)?;
     let root = archive
         .file_name()
         .and_then(|name| name.to_str())
         .and_then(|name| name.strip_suffix(".tar.gz"))
         .context("the archive is called <root>.tar.gz")?;
     let mut tar = Command::new("tar");
-    tar.arg("-xzf")
-        .arg(archive)
-        .arg("-C")
-        .arg(staging.path())
-        .arg("--strip-components=1");
+    tar.arg("-xzf").arg(archive).arg("-C").arg(staging.path()).arg("--strip-components=1");
     tar.args(TERMS.map(|file| format!("{root}/{file}")));
     tar.args(PARTS.map(|part| format!("{root}/deps/{part}")));
     workspace::capture(&mut tar)?;
@@ -157,8 +127,7 @@ pub fn unpack(archive: &Path, home: &Path) -> Result<()> {
         fs::remove_dir_all(home).with_context(|| format!("cannot remove {}", home.display()))?;
     }
     let staging = staging.keep();
-    fs::rename(&staging, home)
-        .with_context(|| format!("cannot move {} to {}", staging.display(), home.display()))
+    fs::rename(&staging, home).with_context(|| format!("cannot move {} to {}", staging.display(), home.display()))
 }
 
 /// The archive has no configuration; Flink 2 does not start without a file, and logs nothing without the other.

@@ -21,18 +21,9 @@ pub const DEFAULT_VERSION: &str = "2.1.3";
 
 /// The newest release of each line that flinkctl is tested with, and the SHA-256 of its archive.
 const ARCHIVES: [(&str, &str); 3] = [
-    (
-        "1.20.5",
-        "e6aee62ea1a1fe7b32e28894ad079f3f1a50a372a4caac3df52405267f4228c8",
-    ),
-    (
-        "2.1.3",
-        "b48d3944755b9303f99d205ea1a9bcb798fc563a872c782393fb466f16d4f91c",
-    ),
-    (
-        "2.3.0",
-        "570bf8831d3c1336311e924e97119e52d8842e5485a4a7709ff9a92db709b006",
-    ),
+    ("1.20.5", "e6aee62ea1a1fe7b32e28894ad079f3f1a50a372a4caac3df52405267f4228c8"),
+    ("2.1.3", "b48d3944755b9303f99d205ea1a9bcb798fc563a872c782393fb466f16d4f91c"),
+    ("2.3.0", "570bf8831d3c1336311e924e97119e52d8842e5485a4a7709ff9a92db709b006"),
 ];
 
 /// Options of `cargo xtask flink`.
@@ -68,10 +59,7 @@ pub fn ensure(version: &str) -> Result<PathBuf> {
 pub fn ensure_version(version: &str) -> Result<PathBuf> {
     let Some((_, sha256)) = ARCHIVES.iter().find(|(known, _)| *known == version) else {
         let known: Vec<_> = ARCHIVES.iter().map(|(version, _)| *version).collect();
-        bail!(
-            "Flink {version} is not among the versions that can be laid out: {}",
-            known.join(", ")
-        );
+        bail!("Flink {version} is not among the versions that can be laid out: {}", known.join(", "));
     };
     let home = workspace::root().join(".flink").join(version);
     if is_home(&home) {
@@ -93,17 +81,12 @@ fn is_home(path: &Path) -> bool {
     let Ok(entries) = fs::read_dir(path.join("lib")) else {
         return false;
     };
-    entries
-        .flatten()
-        .any(|entry| is_distribution(&entry.file_name()))
+    entries.flatten().any(|entry| is_distribution(&entry.file_name()))
 }
 
 fn is_distribution(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    name.starts_with("flink-dist")
-        && Path::new(&*name)
-            .extension()
-            .is_some_and(|end| end == "jar")
+    name.starts_with("flink-dist") && Path::new(&*name).extension().is_some_and(|end| end == "jar")
 }
 
 /// The user's cache directory for archives: they outlive a clone of the repository.
@@ -112,9 +95,7 @@ fn cache() -> Result<PathBuf> {
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| env::home_dir().map(|home| home.join(".cache")))
-        .context(
-            "neither XDG_CACHE_HOME nor HOME is set, so there is no place to keep Flink's archive",
-        )?;
+        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place to keep Flink's archive")?;
     let cache = base.join("flinkctl");
     fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
     Ok(cache)
@@ -124,8 +105,7 @@ fn cache() -> Result<PathBuf> {
 fn lock(cache: &Path) -> Result<File> {
     let path = cache.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    file.lock()
-        .with_context(|| format!("cannot lock {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
 }
 
@@ -144,18 +124,11 @@ mod tests {
     #[test]
     fn an_unknown_version_is_refused_before_anything_is_fetched() {
         let error = ensure_version("2.1.99").expect_err("there is no such version");
-        assert!(
-            error.to_string().contains("1.20.5, 2.1.3, 2.3.0"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("1.20.5, 2.1.3, 2.3.0"), "{error}");
     }
 
     #[test]
     fn the_default_version_is_in_the_table() {
-        assert!(
-            ARCHIVES
-                .iter()
-                .any(|(version, _)| *version == DEFAULT_VERSION)
-        );
+        assert!(ARCHIVES.iter().any(|(version, _)| *version == DEFAULT_VERSION));
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::ui::{self, Step};
-use crate::workspace;
+use crate::{flink, java, workspace};
 
 /// Options of `cargo xtask generate`.
 #[derive(clap::Args)]
@@ -34,11 +34,11 @@ pub fn run(args: &Args) -> Result<()> {
     let files = files()?;
     if args.check {
         let step = Step::start("Check that generated files are what the code says");
-        let drifted: Vec<String> = files
-            .iter()
-            .filter(|file| !same(file))
-            .map(|file| format!("  {}", file.path.display()))
-            .collect();
+        let mut drifted: Vec<String> =
+            files.iter().filter(|file| !same(file)).map(|file| format!("  {}", file.path.display())).collect();
+        if !java::lister_is_current()? {
+            drifted.push("  the lister's JAR, which was built from other source".to_owned());
+        }
         if !drifted.is_empty() {
             drop(step);
             bail!(
@@ -46,7 +46,7 @@ pub fn run(args: &Args) -> Result<()> {
                 drifted.join("\n")
             );
         }
-        step.done_with(&format!("{} files", files.len()));
+        step.done_with(&format!("{} files", files.len() + 1));
         return Ok(());
     }
     let step = Step::start("Write generated files");
@@ -55,7 +55,13 @@ pub fn run(args: &Args) -> Result<()> {
         ui::say(format!("wrote {}", file.path.display()));
     }
     step.done_with(&format!("{} files", files.len()));
-    graphs::render()
+    graphs::render()?;
+    if !java::lister_is_current()? {
+        let step = Step::start("Build the lister");
+        java::build_lister(&flink::ensure(flink::DEFAULT_VERSION)?)?;
+        step.done();
+    }
+    Ok(())
 }
 
 fn files() -> Result<Vec<File>> {
@@ -72,8 +78,7 @@ fn same(file: &File) -> bool {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     let directory = path.parent().expect("a generated file lies in a directory");
-    fs::create_dir_all(directory)
-        .with_context(|| format!("cannot create {}", directory.display()))?;
+    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -18,19 +18,12 @@ pub fn file(crds: &[CustomResourceDefinition]) -> Result<File> {
     for crd in crds {
         kind(&mut text, crd).with_context(|| format!("cannot describe {}", crd.spec.names.kind))?;
     }
-    Ok(File {
-        path: Path::new("docs/reference.md").to_owned(),
-        text,
-    })
+    Ok(File { path: Path::new("docs/reference.md").to_owned(), text })
 }
 
 fn kind(text: &mut String, crd: &CustomResourceDefinition) -> Result<()> {
     let names = &crd.spec.names;
-    let version = crd
-        .spec
-        .versions
-        .first()
-        .context("a definition has a version")?;
+    let version = crd.spec.versions.first().context("a definition has a version")?;
     let schema = version
         .schema
         .as_ref()
@@ -39,83 +32,35 @@ fn kind(text: &mut String, crd: &CustomResourceDefinition) -> Result<()> {
     let schema = serde_json::to_value(schema)?;
     writeln!(text, "\n## {}\n", names.kind)?;
     let short = names.short_names.as_deref().unwrap_or_default().join(", ");
-    writeln!(
-        text,
-        "`{}/{}`, plural `{}`, short `{short}`.",
-        crd.spec.group, version.name, names.plural
-    )?;
+    writeln!(text, "`{}/{}`, plural `{}`, short `{short}`.", crd.spec.group, version.name, names.plural)?;
     for part in ["spec", "status"] {
         let Some(properties) = schema["properties"][part]["properties"].as_object() else {
             continue;
         };
-        writeln!(
-            text,
-            "\n### {}: {part}\n\n| Field | Type | Meaning |\n|---|---|---|",
-            names.kind
-        )?;
+        writeln!(text, "\n### {}: {part}\n\n| Field | Type | Meaning |\n|---|---|---|", names.kind)?;
         rows(text, "", &schema["properties"][part], properties)?;
     }
-    let columns: Vec<String> = version
-        .additional_printer_columns
-        .iter()
-        .flatten()
-        .map(|column| format!("`{}`", column.name))
-        .collect();
+    let columns: Vec<String> =
+        version.additional_printer_columns.iter().flatten().map(|column| format!("`{}`", column.name)).collect();
     if !columns.is_empty() {
-        writeln!(
-            text,
-            "\n`kubectl get {}` shows {}.",
-            names.plural,
-            columns.join(", ")
-        )?;
+        writeln!(text, "\n`kubectl get {}` shows {}.", names.plural, columns.join(", "))?;
     }
     Ok(())
 }
 
-fn rows(
-    text: &mut String,
-    above: &str,
-    parent: &Value,
-    properties: &Map<String, Value>,
-) -> Result<()> {
-    let required: Vec<&str> = parent["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+fn rows(text: &mut String, above: &str, parent: &Value, properties: &Map<String, Value>) -> Result<()> {
+    let required: Vec<&str> = parent["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, schema) in properties {
-        let path = if above.is_empty() {
-            name.clone()
-        } else {
-            format!("{above}.{name}")
-        };
-        let shown = if required.contains(&name.as_str()) {
-            format!("**`{path}`**")
-        } else {
-            format!("`{path}`")
-        };
-        writeln!(
-            text,
-            "| {shown} | {} | {} |",
-            type_of(schema),
-            meaning(schema)
-        )?;
+        let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        let shown = if required.contains(&name.as_str()) { format!("**`{path}`**") } else { format!("`{path}`") };
+        writeln!(text, "| {shown} | {} | {} |", type_of(schema), meaning(schema))?;
         // The cluster and the jobs of a deployment are described where they stand alone.
         if matches!(path.as_str(), "cluster" | "jobs") {
             continue;
         }
-        let inner = if schema["type"] == "array" {
-            &schema["items"]
-        } else {
-            schema
-        };
+        let inner = if schema["type"] == "array" { &schema["items"] } else { schema };
         if let Some(below) = inner["properties"].as_object() {
-            let path = if schema["type"] == "array" {
-                format!("{path}[]")
-            } else {
-                path
-            };
+            let path = if schema["type"] == "array" { format!("{path}[]") } else { path };
             rows(text, &path, inner, below)?;
         }
     }
@@ -149,21 +94,14 @@ fn meaning(schema: &Value) -> String {
         .collect::<Vec<_>>()
         .join(" ")
         .replace('|', "\\|");
-    for (key, says) in [
-        ("default", "Default"),
-        ("minimum", "At least"),
-        ("maximum", "At most"),
-        ("maxItems", "At most this many"),
-    ] {
+    for (key, says) in
+        [("default", "Default"), ("minimum", "At least"), ("maximum", "At most"), ("maxItems", "At most this many")]
+    {
         if !schema[key].is_null() {
             let _ = write!(words, " {says}: `{}`.", plain(&schema[key]));
         }
     }
-    for rule in schema["x-kubernetes-validations"]
-        .as_array()
-        .into_iter()
-        .flatten()
-    {
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         if let Some(message) = rule["message"].as_str() {
             let _ = write!(words, " Rule: {message}.");
         }
@@ -172,9 +110,7 @@ fn meaning(schema: &Value) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -193,18 +129,9 @@ mod tests {
             },
         });
         let mut text = String::new();
-        rows(
-            &mut text,
-            "",
-            &schema,
-            schema["properties"].as_object().expect("it is one"),
-        )
-        .expect("it can be written");
+        rows(&mut text, "", &schema, schema["properties"].as_object().expect("it is one")).expect("it can be written");
         let lines: Vec<&str> = text.lines().collect();
-        assert!(
-            lines.contains(&"| **`slots`** | integer | Slots \\| each. At least: `1`. |"),
-            "{text}"
-        );
+        assert!(lines.contains(&"| **`slots`** | integer | Slots \\| each. At least: `1`. |"), "{text}");
         assert!(lines.contains(&"| `names[].name` | string |  |"), "{text}");
     }
 }

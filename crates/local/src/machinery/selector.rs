@@ -55,10 +55,6 @@ impl Filter {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    /// The name a field selector asks for, when it asks for exactly one.
-    pub fn name(&self) -> Option<&str> {
-        self.fields.iter().find(|f| f.equal && f.path == "metadata.name").map(|f| f.value.as_str())
-    }
 
     pub fn matches(&self, object: &Value) -> bool {
         self.labels.iter().all(|r| r.matches(object.pointer("/metadata/labels"))) && self.fields.iter().all(|f| f.matches(object))

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::error::{Failure, FieldError, Result};
+use super::super::fields::{self, Node};
 use super::super::{Machinery, Reply, meta};
+use super::update::Ownership;
 use super::{Call, body, decode};
 
 impl Machinery {
     pub(crate) fn create(&mut self, mut call: Call<'_>) -> Result<Reply> {
         let content = body(&call)?;
         let object = decode(&mut call, content)?;
-        let object = self.insert(&mut call, object)?;
+        let object = self.insert(&mut call, object, Ownership::Track)?;
         Ok(call.answer(201, &object))
     }
 
     /// Puts a new object into the store.
-    pub(crate) fn insert(&mut self, call: &mut Call<'_>, mut object: Value) -> Result<Arc<Value>> {
+    pub(crate) fn insert(&mut self, call: &mut Call<'_>, mut object: Value, ownership: Ownership) -> Result<Arc<Value>> {
         let kind = call.kind.clone();
         if kind.custom.as_ref().is_some_and(|custom| custom.terminating) {
             let why = "create not allowed while custom resource definition is terminating";
@@ -34,7 +36,7 @@ impl Machinery {
         if metadata.get("resourceVersion").is_some_and(|v| v.as_str().is_none_or(|v| !v.is_empty() && v != "0")) {
             return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
         }
-        for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields"] {
+        for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
             metadata.remove(field);
         }
         metadata.insert("uid".into(), call.entropy.uid().into());
@@ -46,6 +48,11 @@ impl Machinery {
             object.as_object_mut().expect("decode lets only maps through").remove("status");
         }
         self.admit(call, None, &mut object)?;
+        if ownership == Ownership::Track {
+            meta::metadata(&mut object).remove("managedFields");
+            let version = kind.api_version();
+            fields::track(Node::root(&kind), &call.manager(&version, false), call.now, None, &mut object);
+        }
         if kind.transient || call.dry_run {
             return Ok(Arc::new(object));
         }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::error::{Failure, Result};
+use super::fields::Manager;
 use super::kinds::Kind;
 use super::meta::Entropy;
 use super::request::{self, FieldValidation, Query, Shape, Target};
@@ -49,6 +50,13 @@ impl Call<'_> {
 
     pub fn invalid(&self, name: &str, errors: &[super::error::FieldError]) -> Failure {
         Failure::invalid(&self.kind.group, &self.kind.kind, name, errors)
+    }
+
+    /// Who writes, for `managedFields`: the query says it, or the client's name.
+    pub fn manager<'b>(&'b self, api_version: &'b str, apply: bool) -> Manager<'b> {
+        let agent = self.request.user_agent.as_deref().unwrap_or_default();
+        let agent = agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown");
+        Manager { name: self.query.get("fieldManager").unwrap_or(agent), api_version, subresource: self.subresource(), apply }
     }
 
     /// Answers with one object.

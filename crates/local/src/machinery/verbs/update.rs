@@ -2,16 +2,32 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::error::{Failure, FieldError, Result};
+use super::super::fields::{self, Node};
 use super::super::kinds::Kind;
-use super::super::{Machinery, Reply, custom, meta};
+use super::super::{Machinery, Reply, custom, meta, scale};
 use super::{Call, body, decode};
+
+/// What to do about the owners of fields.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Ownership {
+    /// Whoever writes owns what changes.
+    Track,
+    /// `managedFields` is right already.
+    Settled,
+}
 
 impl Machinery {
     pub(crate) fn replace(&mut self, mut call: Call<'_>) -> Result<Reply> {
         let content = body(&call)?;
+        match call.subresource() {
+            "" | "status" => {}
+            "scale" => return self.replace_scale(call, &content),
+            "finalize" => return self.finalize(call, &content),
+            _ => return Err(Failure::method_not_allowed()),
+        }
         let new = decode(&mut call, content)?;
         let name = call.target.name.clone().unwrap_or_default();
         let own = meta::name(&new);
@@ -20,20 +36,43 @@ impl Machinery {
         }
         let found = self.current(&call);
         if found.is_err() && call.kind.create_on_update() && call.subresource().is_empty() {
-            let object = self.insert(&mut call, new)?;
+            let object = self.insert(&mut call, new, Ownership::Track)?;
             return Ok(call.answer(201, &object));
         }
         let (key, current) = found?;
         if call.kind.unconditional_update() || !meta::text(&new, "/metadata/resourceVersion").is_empty() {
-            let object = self.update(&mut call, &key, &current, new)?;
+            let object = self.update(&mut call, &key, &current, new, Ownership::Track)?;
             return Ok(call.answer(200, &object));
         }
         let error = FieldError::invalid("metadata.resourceVersion", &0.into(), "must be specified for an update");
         Err(call.invalid(&name, &[FieldError { message: error.message.replacen("0:", "0x0:", 1), ..error }]))
     }
 
+    fn replace_scale(&mut self, mut call: Call<'_>, content: &Value) -> Result<Reply> {
+        let (key, current) = self.current(&call)?;
+        let kind = call.kind.clone();
+        let new = scale::write(&kind, &current, content)?;
+        let object = self.update(&mut call, &key, &current, new, Ownership::Track)?;
+        let view = scale::view(&kind, &object)?;
+        Ok(call.answer_raw(200, view))
+    }
+
+    /// A namespace's content is gone: its last finalizers go.
+    fn finalize(&mut self, mut call: Call<'_>, content: &Value) -> Result<Reply> {
+        let (key, current) = self.current(&call)?;
+        let mut new = Value::clone(&current);
+        new["spec"] = content.get("spec").cloned().unwrap_or_else(|| json!({}));
+        for field in ["resourceVersion", "uid"] {
+            if let Some(value) = content["metadata"].get(field) {
+                new["metadata"][field] = value.clone();
+            }
+        }
+        let object = self.update(&mut call, &key, &current, new, Ownership::Track)?;
+        Ok(call.answer(200, &object))
+    }
+
     /// Writes `new` over `current`, as `PUT` and all patches do.
-    pub(crate) fn update(&mut self, call: &mut Call<'_>, key: &str, current: &Arc<Value>, mut new: Value) -> Result<Arc<Value>> {
+    pub(crate) fn update(&mut self, call: &mut Call<'_>, key: &str, current: &Arc<Value>, mut new: Value, ownership: Ownership) -> Result<Arc<Value>> {
         let kind = call.kind.clone();
         check_identity(call, current, &new)?;
         keep_system_fields(&kind, call.subresource(), current, &mut new);
@@ -41,6 +80,10 @@ impl Machinery {
         self.admit(call, Some(current), &mut new)?;
         if kind.counts_generations() && counted(&kind, current) != counted(&kind, &new) {
             meta::metadata(&mut new).insert("generation".into(), (meta::generation(current) + 1).into());
+        }
+        if ownership == Ownership::Track {
+            let version = kind.api_version();
+            fields::track(Node::root(&kind), &call.manager(&version, false), call.now, Some(current), &mut new);
         }
         if new == **current {
             return Ok(current.clone());
@@ -108,6 +151,9 @@ fn keep_system_fields(kind: &Kind, subresource: &str, current: &Value, new: &mut
             Some(value) => metadata.insert(field.into(), value.clone()),
             None => metadata.remove(field),
         };
+    }
+    if kind.resource == "namespaces" && subresource.is_empty() {
+        new["spec"] = current["spec"].clone();
     }
     if kind.has("status") {
         match current.get("status") {

@@ -22,7 +22,7 @@ const JOBS: &[&str] = &["demo-counter", "demo-clicks", "demo-batch"];
 const COUNTER: &str = "demo-counter";
 
 /// Far more than it takes: two cores need less than thirty seconds.
-const UP: Duration = Duration::from_secs(120);
+const UP: Duration = Duration::from_mins(2);
 const ACTION: &str = "operator.nextbreakpoint.com/requested-action";
 
 /// Tells the story on a running instance.

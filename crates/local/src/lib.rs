@@ -1,5 +1,6 @@
 //! `flinkctl local`: a Kubernetes control plane and a node in one process, on loopback, for development, demos and the CI of Flink jobs.
 
+pub mod controllers;
 mod files;
 pub mod instance;
 pub mod kubeconfig;

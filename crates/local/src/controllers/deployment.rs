@@ -5,7 +5,7 @@
 //!
 //! Invariant: the ReplicaSet of a template is found by the digest of the template, which is in its name: it is made once.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 

@@ -20,10 +20,7 @@ impl Flink {
             .timeout(Duration::from_secs(20))
             .build()
             .context("cannot build an HTTP client")?;
-        Ok(Self {
-            base: format!("http://{address}:8081"),
-            client,
-        })
+        Ok(Self { base: format!("http://{address}:8081"), client })
     }
 
     /// Where a person looks at the cluster.
@@ -40,55 +37,34 @@ impl Flink {
     /// The savepoint or checkpoint from which a job was last restored.
     pub async fn restored_from(&self, job: &str) -> Result<Option<String>> {
         let answer = self.get(&format!("/jobs/{job}/checkpoints")).await?;
-        Ok(answer["latest"]["restored"]["external_path"]
-            .as_str()
-            .map(str::to_owned))
+        Ok(answer["latest"]["restored"]["external_path"].as_str().map(str::to_owned))
     }
 
     /// Runs the JAR that was uploaded last, as somebody without flinkctl would, and returns the job's id.
     pub async fn run_newest_jar(&self, class: &str, arguments: &[String]) -> Result<String> {
         let jars = self.get("/jars").await?;
-        let newest = jars["files"]
-            .as_array()
-            .and_then(|files| files.iter().max_by_key(|file| file["uploaded"].as_i64()));
-        let jar = newest
-            .and_then(|file| file["id"].as_str())
-            .context("Flink has no JAR")?;
+        let newest =
+            jars["files"].as_array().and_then(|files| files.iter().max_by_key(|file| file["uploaded"].as_i64()));
+        let jar = newest.and_then(|file| file["id"].as_str()).context("Flink has no JAR")?;
         let body = json!({ "entryClass": class, "programArgsList": arguments, "parallelism": 1 });
-        let answer = self
-            .client
-            .post(format!("{}/jars/{jar}/run", self.base))
-            .json(&body)
-            .send()
-            .await?
-            .error_for_status()?;
+        let answer =
+            self.client.post(format!("{}/jars/{jar}/run", self.base)).json(&body).send().await?.error_for_status()?;
         let answer: Value = answer.json().await?;
-        Ok(answer["jobid"]
-            .as_str()
-            .context("Flink names the job")?
-            .to_owned())
+        Ok(answer["jobid"].as_str().context("Flink names the job")?.to_owned())
     }
 
     /// The ids of the jobs that are not in a final state.
     pub async fn live_jobs(&self) -> Result<Vec<String>> {
         let answer = self.get("/jobs").await?;
         let jobs = answer["jobs"].as_array().cloned().unwrap_or_default();
-        let live = jobs.iter().filter(|job| {
-            !matches!(
-                job["status"].as_str(),
-                Some("FINISHED" | "FAILED" | "CANCELED")
-            )
-        });
-        Ok(live
-            .filter_map(|job| job["id"].as_str().map(str::to_owned))
-            .collect())
+        let live =
+            jobs.iter().filter(|job| !matches!(job["status"].as_str(), Some("FINISHED" | "FAILED" | "CANCELED")));
+        Ok(live.filter_map(|job| job["id"].as_str().map(str::to_owned)).collect())
     }
 
     /// How many TaskManagers have registered.
     pub async fn task_managers(&self) -> Result<u64> {
-        Ok(self.get("/overview").await?["taskmanagers"]
-            .as_u64()
-            .unwrap_or(0))
+        Ok(self.get("/overview").await?["taskmanagers"].as_u64().unwrap_or(0))
     }
 
     async fn get(&self, path: &str) -> Result<Value> {
@@ -98,12 +74,7 @@ impl Flink {
             .send()
             .await
             .with_context(|| format!("cannot ask Flink for {path}"))?;
-        let answer = answer
-            .error_for_status()
-            .with_context(|| format!("Flink refuses {path}"))?;
-        answer
-            .json()
-            .await
-            .with_context(|| format!("Flink's answer to {path} is no JSON"))
+        let answer = answer.error_for_status().with_context(|| format!("Flink refuses {path}"))?;
+        answer.json().await.with_context(|| format!("Flink's answer to {path} is no JSON"))
     }
 }

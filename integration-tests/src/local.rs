@@ -43,41 +43,25 @@ impl Local {
     pub async fn start(options: Options) -> Result<Self> {
         fs::create_dir_all(&options.data_dir)
             .with_context(|| format!("cannot create {}", options.data_dir.display()))?;
-        let log = File::create(log_of(&options.data_dir))
-            .context("cannot create the log of `flinkctl local up`")?;
+        let log = File::create(log_of(&options.data_dir)).context("cannot create the log of `flinkctl local up`")?;
         let mut command = Command::new(&options.binary);
         command.args(["local", "up", "--namespace", &options.namespace]);
         command.arg("--data-dir").arg(&options.data_dir);
         command.arg("--flink-home").arg(&options.flink_home);
         for (name, root) in &options.images {
-            command
-                .arg("--image")
-                .arg(format!("{name}={}", root.display()));
+            command.arg("--image").arg(format!("{name}={}", root.display()));
         }
         command.args(&options.flags);
         // A group of its own: Ctrl-C on the terminal reaches the caller alone, which then stops this in order.
-        command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        let mut server = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", options.binary.display()))?;
+        command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut server = command.spawn().with_context(|| format!("cannot start {}", options.binary.display()))?;
         match connect(&options, &mut server).await {
-            Ok((network, client)) => Ok(Self {
-                options,
-                server,
-                network,
-                client,
-            }),
+            Ok((network, client)) => Ok(Self { options, server, network, client }),
             Err(error) => {
                 let _ = server.kill();
                 let _ = server.wait();
                 let words = tail(&log_of(&options.data_dir), 20);
-                Err(error.context(format!(
-                    "`flinkctl local up` does not come up; it says:\n{words}"
-                )))
+                Err(error.context(format!("`flinkctl local up` does not come up; it says:\n{words}")))
             }
         }
     }
@@ -96,21 +80,11 @@ impl Local {
                 bail!("`flinkctl local down` failed: {}", output.stderr.trim_end())
             }
         });
-        let ended = until(
-            "the local server ends",
-            Duration::from_secs(40),
-            async || Ok(self.server.try_wait()?),
-        )
-        .await;
-        let left = until("no process is left", Duration::from_secs(5), async || {
-            Ok(self.processes().is_empty().then_some(()))
-        })
-        .await;
-        let left = if left.is_err() {
-            self.processes()
-        } else {
-            Vec::new()
-        };
+        let ended = until("the local server ends", Duration::from_secs(40), async || Ok(self.server.try_wait()?)).await;
+        let left =
+            until("no process is left", Duration::from_secs(5), async || Ok(self.processes().is_empty().then_some(())))
+                .await;
+        let left = if left.is_err() { self.processes() } else { Vec::new() };
         for process in &left {
             process.kill();
         }
@@ -134,8 +108,7 @@ impl Local {
     /// `kubectl apply -f -` of these objects.
     pub async fn apply(&self, objects: &[Value]) -> Result<String> {
         let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-        self.kubectl_with(&["apply", "-f", "-"], Some(list.to_string()))
-            .await
+        self.kubectl_with(&["apply", "-f", "-"], Some(list.to_string())).await
     }
 
     async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Result<String> {
@@ -146,14 +119,9 @@ impl Local {
             .arg(self.kubeconfig())
             .arg("--cache-dir")
             .arg(self.options.data_dir.join("kubectl-cache"));
-        command
-            .args(["--namespace", &self.options.namespace])
-            .args(arguments);
+        command.args(["--namespace", &self.options.namespace]).args(arguments);
         if let Some(input) = input {
-            let file = self.options.data_dir.join(format!(
-                "input-{:x}.json",
-                jiff::Timestamp::now().as_nanosecond()
-            ));
+            let file = self.options.data_dir.join(format!("input-{:x}.json", jiff::Timestamp::now().as_nanosecond()));
             fs::write(&file, input)?;
             command.stdin(File::open(&file)?);
             fs::remove_file(&file)?;
@@ -162,25 +130,15 @@ impl Local {
         }
         let output = run(command).await?;
         if !output.status.success() {
-            bail!(
-                "`kubectl {}` failed: {}",
-                arguments.join(" "),
-                output.stderr.trim_end()
-            );
+            bail!("`kubectl {}` failed: {}", arguments.join(" "), output.stderr.trim_end());
         }
         Ok(output.stdout)
     }
 
     /// An object, or `None` where there is none. `kind` is one of those that [`resource`] knows.
     pub async fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
-        let found = self
-            .api(kind)?
-            .get_opt(name)
-            .await
-            .with_context(|| format!("cannot read {kind}/{name}"))?;
-        found
-            .map(|object| serde_json::to_value(object).context("an object is JSON"))
-            .transpose()
+        let found = self.api(kind)?.get_opt(name).await.with_context(|| format!("cannot read {kind}/{name}"))?;
+        found.map(|object| serde_json::to_value(object).context("an object is JSON")).transpose()
     }
 
     /// All objects of a kind with these labels; an empty selector means all.
@@ -190,31 +148,18 @@ impl Local {
             .list(&ListParams::default().labels(selector))
             .await
             .with_context(|| format!("cannot list {kind}"))?;
-        listed
-            .items
-            .into_iter()
-            .map(|object| serde_json::to_value(object).context("an object is JSON"))
-            .collect()
+        listed.items.into_iter().map(|object| serde_json::to_value(object).context("an object is JSON")).collect()
     }
 
     /// The typeless API of a kind in the instance's namespace.
     pub fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
-        Ok(Api::namespaced_with(
-            self.client.clone(),
-            &self.options.namespace,
-            &resource(kind)?,
-        ))
+        Ok(Api::namespaced_with(self.client.clone(), &self.options.namespace, &resource(kind)?))
     }
 
     /// The processes of a pod.
     pub async fn processes_of(&self, pod: &str) -> Result<Vec<Process>> {
-        let object = self
-            .get("pod", pod)
-            .await?
-            .with_context(|| format!("there is no pod {pod}"))?;
-        let address = object["status"]["podIP"]
-            .as_str()
-            .with_context(|| format!("pod {pod} has no address"))?;
+        let object = self.get("pod", pod).await?.with_context(|| format!("there is no pod {pod}"))?;
+        let address = object["status"]["podIP"].as_str().with_context(|| format!("pod {pod} has no address"))?;
         Ok(process::of_pod(pod, address))
     }
 
@@ -265,9 +210,7 @@ pub fn resource(kind: &str) -> Result<ApiResource> {
         "lease" => ("coordination.k8s.io", "v1", "Lease"),
         other => bail!("these tests know no kind `{other}`"),
     };
-    Ok(ApiResource::from_gvk(&GroupVersionKind::gvk(
-        group, version, kind,
-    )))
+    Ok(ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)))
 }
 
 /// What a program left behind.
@@ -281,19 +224,13 @@ async fn run(command: Command) -> Result<Output> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = tokio::time::timeout(
         Duration::from_mins(2),
-        tokio::process::Command::from(command)
-            .kill_on_drop(true)
-            .output(),
+        tokio::process::Command::from(command).kill_on_drop(true).output(),
     )
     .await
     .with_context(|| format!("{program} did not end within two minutes"))?
     .with_context(|| format!("cannot start {program}"))?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Output {
-        status: output.status,
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    })
+    Ok(Output { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) })
 }
 
 async fn connect(options: &Options, server: &mut Child) -> Result<(String, kube::Client)> {
@@ -306,13 +243,11 @@ async fn connect(options: &Options, server: &mut Child) -> Result<(String, kube:
             return Ok(None);
         }
         let kubeconfig = Kubeconfig::read_from(&file)?;
-        let config =
-            kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let network = config.cluster_url.host().and_then(|host| {
-            host.match_indices('.')
-                .nth(1)
-                .map(|(end, _)| host[..=end].to_owned())
-        });
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let network = config
+            .cluster_url
+            .host()
+            .and_then(|host| host.match_indices('.').nth(1).map(|(end, _)| host[..=end].to_owned()));
         let client = kube::Client::try_from(config)?;
         client.apiserver_version().await?;
         Ok(Some(Ok((network.unwrap_or_default(), client))))

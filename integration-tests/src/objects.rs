@@ -6,7 +6,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// The image that holds the example jobs, mapped to a directory by `--image`.
+/// The name by which `--image` maps the image of the example jobs to a directory.
+pub const EXAMPLES_NAME: &str = "flinkctl-examples";
+/// The image that holds the example jobs.
 pub const EXAMPLES_IMAGE: &str = "flinkctl-examples:local";
 /// The JAR inside that image.
 pub const EXAMPLES_JAR: &str = "/flink-jobs.jar";
@@ -62,15 +64,8 @@ pub fn counter_spec(state: &Path, name: &str, patch: Value) -> Value {
 
 /// A `FlinkDeployment` of one cluster and its jobs.
 pub fn deployment(name: &str, cluster: &Value, jobs: &[(&str, Value)]) -> Value {
-    let jobs: Vec<Value> = jobs
-        .iter()
-        .map(|(name, spec)| json!({ "name": name, "spec": spec }))
-        .collect();
-    object(
-        "FlinkDeployment",
-        name,
-        &json!({ "cluster": cluster, "jobs": jobs }),
-    )
+    let jobs: Vec<Value> = jobs.iter().map(|(name, spec)| json!({ "name": name, "spec": spec })).collect();
+    object("FlinkDeployment", name, &json!({ "cluster": cluster, "jobs": jobs }))
 }
 
 /// A `FlinkCluster`.
@@ -124,9 +119,6 @@ mod tests {
     fn a_patch_replaces_adds_and_removes() {
         let base = json!({ "a": { "b": 1, "c": 2 }, "d": [1, 2] });
         let patch = json!({ "a": { "b": null, "e": 3 }, "d": [4] });
-        assert_eq!(
-            merged(base, patch),
-            json!({ "a": { "c": 2, "e": 3 }, "d": [4] })
-        );
+        assert_eq!(merged(base, patch), json!({ "a": { "c": 2, "e": 3 }, "d": [4] }));
     }
 }

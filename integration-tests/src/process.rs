@@ -34,10 +34,7 @@ impl Process {
 pub fn of_pod(name: &str, address: &str) -> Vec<Process> {
     all()
         .into_iter()
-        .filter(|process| {
-            process.variable("POD_NAME") == Some(name)
-                && process.variable("POD_IP") == Some(address)
-        })
+        .filter(|process| process.variable("POD_NAME") == Some(name) && process.variable("POD_IP") == Some(address))
         .collect()
 }
 
@@ -49,12 +46,9 @@ pub fn of_instance(data_dir: &Path, network: &str) -> Vec<Process> {
         .into_iter()
         .filter(|process| process.pid != mine)
         .filter(|process| {
-            let in_network = !network.is_empty()
-                && process
-                    .variable("POD_IP")
-                    .is_some_and(|address| address.starts_with(network));
-            in_network
-                || (process.command.contains(&data_dir) && process.command.contains("flinkctl"))
+            let in_network =
+                !network.is_empty() && process.variable("POD_IP").is_some_and(|address| address.starts_with(network));
+            in_network || (process.command.contains(&data_dir) && process.command.contains("flinkctl"))
         })
         .collect()
 }
@@ -65,10 +59,7 @@ fn all() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    entries
-        .flatten()
-        .filter_map(|entry| read(entry.file_name().to_str()?.parse().ok()?))
-        .collect()
+    entries.flatten().filter_map(|entry| read(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
 fn read(pid: i32) -> Option<Process> {
@@ -82,10 +73,7 @@ fn read(pid: i32) -> Option<Process> {
     Some(Process {
         pid,
         command: words(&command).join(" "),
-        environment: words(&environment)
-            .iter()
-            .filter_map(|word| pair(word))
-            .collect(),
+        environment: words(&environment).iter().filter_map(|word| pair(word)).collect(),
     })
 }
 
@@ -98,8 +86,7 @@ fn words(bytes: &[u8]) -> Vec<String> {
 }
 
 fn pair(word: &str) -> Option<(String, String)> {
-    word.split_once('=')
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]

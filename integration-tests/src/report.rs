@@ -10,15 +10,8 @@ use crate::local::Local;
 /// place; a report never fails.
 pub async fn describe(local: &Local, cluster: &str) -> String {
     let mut text = String::new();
-    for what in [
-        &["get", "fd,fc,fj"][..],
-        &["get", "pods,jobs,deployments,services", "-o", "wide"],
-    ] {
-        section(
-            &mut text,
-            &format!("kubectl {}", what.join(" ")),
-            &words(local.kubectl(what).await),
-        );
+    for what in [&["get", "fd,fc,fj"][..], &["get", "pods,jobs,deployments,services", "-o", "wide"]] {
+        section(&mut text, &format!("kubectl {}", what.join(" ")), &words(local.kubectl(what).await));
     }
     for kind in ["fc", "fj"] {
         for object in local.list(kind, "").await.unwrap_or_default() {
@@ -33,11 +26,7 @@ pub async fn describe(local: &Local, cluster: &str) -> String {
     for pod in local.list("pod", "").await.unwrap_or_default() {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         if name.contains(cluster) || name.starts_with("flink-operator") {
-            let log = words(
-                local
-                    .kubectl(&["logs", name, "--all-containers", "--tail=25"])
-                    .await,
-            );
+            let log = words(local.kubectl(&["logs", name, "--all-containers", "--tail=25"]).await);
             section(&mut text, &format!("log of {name}"), &log);
         }
     }
@@ -49,8 +38,7 @@ pub async fn describe(local: &Local, cluster: &str) -> String {
 pub async fn events(local: &Local, cluster: &str) -> String {
     let mut events = local.list("event", "").await.unwrap_or_default();
     events.retain(|event| {
-        text(event, "/involvedObject/name").contains(cluster)
-            || text(event, "/regarding/name").contains(cluster)
+        text(event, "/involvedObject/name").contains(cluster) || text(event, "/regarding/name").contains(cluster)
     });
     events.sort_by_key(|event| time(event).to_owned());
     let mut lines = String::new();
@@ -70,22 +58,14 @@ pub async fn events(local: &Local, cluster: &str) -> String {
 }
 
 fn time(event: &Value) -> &str {
-    [
-        "/lastTimestamp",
-        "/series/lastObservedTime",
-        "/eventTime",
-        "/metadata/creationTimestamp",
-    ]
-    .iter()
-    .find_map(|path| event.pointer(path)?.as_str())
-    .unwrap_or_default()
+    ["/lastTimestamp", "/series/lastObservedTime", "/eventTime", "/metadata/creationTimestamp"]
+        .iter()
+        .find_map(|path| event.pointer(path)?.as_str())
+        .unwrap_or_default()
 }
 
 fn text<'a>(event: &'a Value, path: &str) -> &'a str {
-    event
-        .pointer(path)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    event.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn section(text: &mut String, title: &str, body: &str) {

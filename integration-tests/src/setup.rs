@@ -26,16 +26,8 @@ impl Setup {
     /// Looks in the environment first, then where `cargo xtask` puts things.
     pub fn find() -> Result<Self> {
         Ok(Self {
-            binary: find(
-                BINARY,
-                || Some(executables()?.join("flinkctl")),
-                "run `cargo build -p flinkctl`",
-            )?,
-            examples: find(
-                EXAMPLES,
-                || Some(executables()?.parent()?.join("examples")),
-                "run `cargo xtask test`",
-            )?,
+            binary: find(BINARY, || Some(executables()?.join("flinkctl")), "run `cargo build -p flinkctl`")?,
+            examples: find(EXAMPLES, || Some(executables()?.parent()?.join("examples")), "run `cargo xtask test`")?,
             flink_home: find(FLINK_HOME, newest_flink, "run `cargo xtask flink`")?,
         })
     }
@@ -47,10 +39,7 @@ fn find(variable: &str, usual: impl FnOnce() -> Option<PathBuf>, hint: &str) -> 
         .or_else(usual)
         .with_context(|| format!("{variable} is not set; {hint}"))?;
     if !path.exists() {
-        bail!(
-            "{variable} would be {}, which does not exist; {hint}",
-            path.display()
-        );
+        bail!("{variable} would be {}, which does not exist; {hint}", path.display());
     }
     Ok(path)
 }
@@ -66,9 +55,7 @@ fn executables() -> Option<PathBuf> {
 }
 
 fn newest_flink() -> Option<PathBuf> {
-    let versions = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()?
-        .join(".flink");
+    let versions = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.join(".flink");
     let mut found: Vec<PathBuf> = versions
         .read_dir()
         .ok()?

@@ -14,6 +14,7 @@ use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::local::{Local, Options};
+use crate::objects;
 use crate::report;
 use crate::setup::Setup;
 use crate::world::World;
@@ -45,10 +46,7 @@ pub fn run(threads: usize, scenarios: Vec<Scenario>) -> ExitCode {
     if arguments.list {
         return libtest_mimic::run(
             &arguments,
-            scenarios
-                .into_iter()
-                .map(|one| Trial::test(one.name, || Ok(())))
-                .collect(),
+            scenarios.into_iter().map(|one| Trial::test(one.name, || Ok(()))).collect(),
         )
         .exit_code();
     }
@@ -64,22 +62,13 @@ pub fn run(threads: usize, scenarios: Vec<Scenario>) -> ExitCode {
 fn play(arguments: &Arguments, scenarios: Vec<Scenario>) -> Result<Conclusion> {
     let runtime = Arc::new(Runtime::new().context("cannot start a runtime")?);
     let world = Arc::new(runtime.block_on(start())?);
-    let trials = scenarios
-        .into_iter()
-        .map(|scenario| trial(scenario, &world, &runtime))
-        .collect();
+    let trials = scenarios.into_iter().map(|scenario| trial(scenario, &world, &runtime)).collect();
     let conclusion = libtest_mimic::run(arguments, trials);
     let world = Arc::into_inner(world).context("a scenario still holds the system")?;
     let left = runtime.block_on(world.local.stop())?;
     if !left.is_empty() {
-        let lines: Vec<String> = left
-            .iter()
-            .map(|process| format!("  {} {}", process.pid, process.command))
-            .collect();
-        anyhow::bail!(
-            "processes outlived the local instance:\n{}",
-            lines.join("\n")
-        );
+        let lines: Vec<String> = left.iter().map(|process| format!("  {} {}", process.pid, process.command)).collect();
+        anyhow::bail!("processes outlived the local instance:\n{}", lines.join("\n"));
     }
     Ok(conclusion)
 }
@@ -91,10 +80,9 @@ fn trial(scenario: Scenario, world: &Arc<World>, runtime: &Arc<Runtime>) -> Tria
             let result = (scenario.body)(world.clone()).await;
             match result {
                 Ok(()) => Ok(()),
-                Err(error) => Err(Failed::from(format!(
-                    "{error:#}\n{}",
-                    report::describe(&world.local, scenario.prefix).await
-                ))),
+                Err(error) => {
+                    Err(Failed::from(format!("{error:#}\n{}", report::describe(&world.local, scenario.prefix).await)))
+                }
             }
         });
         drop(world);
@@ -104,20 +92,15 @@ fn trial(scenario: Scenario, world: &Arc<World>, runtime: &Arc<Runtime>) -> Tria
 
 async fn start() -> Result<World> {
     let setup = Setup::find()?;
-    let state = tempfile::Builder::new()
-        .prefix("flinkctl-test-")
-        .tempdir()
-        .context("cannot create a directory for state")?;
+    let state =
+        tempfile::Builder::new().prefix("flinkctl-test-").tempdir().context("cannot create a directory for state")?;
     let options = Options {
         binary: setup.binary,
         data_dir: state.path().join("local"),
         flink_home: setup.flink_home,
-        images: BTreeMap::from([("flinkctl-examples".to_owned(), setup.examples)]),
+        images: BTreeMap::from([(objects::EXAMPLES_NAME.to_owned(), setup.examples)]),
         namespace: "flink-jobs".to_owned(),
         flags: Vec::new(),
     };
-    Ok(World {
-        local: Local::start(options).await?,
-        state,
-    })
+    Ok(World { local: Local::start(options).await?, state })
 }

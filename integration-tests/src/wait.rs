@@ -9,11 +9,7 @@ const INTERVAL: Duration = Duration::from_millis(150);
 
 /// Looks until `look` finds something and returns that. An error of `look` counts as "not yet": servers come and go in these tests.
 /// At the deadline the last error, if any, is part of the message.
-pub async fn until<T>(
-    what: &str,
-    deadline: Duration,
-    mut look: impl AsyncFnMut() -> Result<Option<T>>,
-) -> Result<T> {
+pub async fn until<T>(what: &str, deadline: Duration, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let started = Instant::now();
     loop {
         let last = match look().await {
@@ -23,8 +19,7 @@ pub async fn until<T>(
         };
         if started.elapsed() >= deadline {
             return match last {
-                Some(error) => Err(error)
-                    .with_context(|| format!("{what}: not within {} s", deadline.as_secs())),
+                Some(error) => Err(error).with_context(|| format!("{what}: not within {} s", deadline.as_secs())),
                 None => bail!("{what}: not within {} s", deadline.as_secs()),
             };
         }
@@ -38,13 +33,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_deadline_names_what_was_waited_for_and_the_last_error() {
-        let error = until(
-            "the moon",
-            Duration::ZERO,
-            async || -> Result<Option<()>> { bail!("clouds") },
-        )
-        .await
-        .expect_err("no moon");
+        let error = until("the moon", Duration::ZERO, async || -> Result<Option<()>> { bail!("clouds") })
+            .await
+            .expect_err("no moon");
         assert_eq!(format!("{error:#}"), "the moon: not within 0 s: clouds");
         let mut looks = 0;
         let found = until("a third look", Duration::from_secs(10), async || {

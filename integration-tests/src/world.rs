@@ -43,31 +43,12 @@ impl World {
 
     /// Requests an action with `kubectl annotate`, as users do.
     pub async fn request(&self, kind: &str, name: &str, action: &str) -> Result<()> {
-        self.local
-            .kubectl(&[
-                "annotate",
-                kind,
-                name,
-                "--overwrite",
-                &format!("{ACTION}={action}"),
-            ])
-            .await
-            .map(drop)
+        self.local.kubectl(&["annotate", kind, name, "--overwrite", &format!("{ACTION}={action}")]).await.map(drop)
     }
 
     /// Changes a spec with `kubectl patch --type=merge`.
     pub async fn patch(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
-        self.local
-            .kubectl(&[
-                "patch",
-                kind,
-                name,
-                "--type=merge",
-                "-p",
-                &patch.to_string(),
-            ])
-            .await
-            .map(drop)
+        self.local.kubectl(&["patch", kind, name, "--type=merge", "-p", &patch.to_string()]).await.map(drop)
     }
 
     /// Waits until an object is as `condition` wants it, and returns it.
@@ -81,11 +62,7 @@ impl World {
     ) -> Result<Value> {
         let mut last = Value::Null;
         let found = until(&format!("{kind}/{name} {what}"), deadline, async || {
-            last = self
-                .local
-                .get(kind, name)
-                .await?
-                .with_context(|| format!("there is no {kind}/{name}"))?;
+            last = self.local.get(kind, name).await?.with_context(|| format!("there is no {kind}/{name}"))?;
             Ok(condition(&last).then(|| last.clone()))
         })
         .await;
@@ -99,48 +76,31 @@ impl World {
 
     /// Waits until a job runs with another Flink job id than `before`.
     pub async fn running_again(&self, job: &str, before: &str) -> Result<Value> {
-        self.when("fj", job, "runs again", UP, |job| {
-            is_running(job) && job_id(job) != before
-        })
-        .await
+        self.when("fj", job, "runs again", UP, |job| is_running(job) && job_id(job) != before).await
     }
 
     /// Waits until a job is stopped.
     pub async fn stopped(&self, job: &str) -> Result<Value> {
-        self.when("fj", job, "is stopped", UP, |job| {
-            status(job, "supervisorStatus") == "Stopped"
-        })
-        .await
+        self.when("fj", job, "is stopped", UP, |job| status(job, "supervisorStatus") == "Stopped").await
     }
 
     /// Waits until a cluster is started with all its TaskManagers.
     pub async fn started(&self, cluster: &str) -> Result<Value> {
         let ready = |cluster: &Value| {
-            status(cluster, "supervisorStatus") == "Started"
-                && status(cluster, "resourceStatus") == "Updated"
+            status(cluster, "supervisorStatus") == "Started" && status(cluster, "resourceStatus") == "Updated"
         };
         self.when("fc", cluster, "is started", UP, ready).await
     }
 
     /// Waits until the requested action was taken: the annotation is `NONE` again.
     pub async fn consumed(&self, kind: &str, name: &str) -> Result<Value> {
-        let none = |object: &Value| {
-            object["metadata"]["annotations"][ACTION]
-                .as_str()
-                .is_none_or(|action| action == "NONE")
-        };
-        self.when(kind, name, "has no requested action", SOON, none)
-            .await
+        let none =
+            |object: &Value| object["metadata"]["annotations"][ACTION].as_str().is_none_or(|action| action == "NONE");
+        self.when(kind, name, "has no requested action", SOON, none).await
     }
 
     /// Waits until a condition has this status, and returns the whole object.
-    pub async fn condition(
-        &self,
-        kind: &str,
-        name: &str,
-        condition: &str,
-        wanted: &str,
-    ) -> Result<Value> {
+    pub async fn condition(&self, kind: &str, name: &str, condition: &str, wanted: &str) -> Result<Value> {
         let what = format!("has {condition}={wanted}");
         self.when(kind, name, &what, UP, |object| {
             find_condition(object, condition).is_some_and(|one| one["status"] == wanted)
@@ -151,25 +111,11 @@ impl World {
     /// Waits until conditions and events of an object contain `words`: what is wrong is said where a user looks.
     pub async fn explains(&self, kind: &str, name: &str, words: &str) -> Result<()> {
         let contains = |object: &Value| object["status"]["conditions"].to_string().contains(words);
-        self.when(
-            kind,
-            name,
-            &format!("has a condition about `{words}`"),
-            UP,
-            contains,
-        )
-        .await?;
-        until(
-            &format!("an event of {name} says `{words}`"),
-            SOON,
-            async || {
-                let events = self.local.list("event", "").await?;
-                Ok(events
-                    .iter()
-                    .any(|event| about(event, name) && event.to_string().contains(words))
-                    .then_some(()))
-            },
-        )
+        self.when(kind, name, &format!("has a condition about `{words}`"), UP, contains).await?;
+        until(&format!("an event of {name} says `{words}`"), SOON, async || {
+            let events = self.local.list("event", "").await?;
+            Ok(events.iter().any(|event| about(event, name) && event.to_string().contains(words)).then_some(()))
+        })
         .await
     }
 
@@ -183,48 +129,31 @@ impl World {
 
     /// Waits until a list with a selector has this many objects, and returns them.
     pub async fn count(&self, kind: &str, selector: &str, wanted: usize) -> Result<Vec<Value>> {
-        until(
-            &format!("there are {wanted} {kind}s with {selector}"),
-            UP,
-            async || {
-                let found = self.local.list(kind, selector).await?;
-                Ok((found.len() == wanted).then_some(found))
-            },
-        )
+        until(&format!("there are {wanted} {kind}s with {selector}"), UP, async || {
+            let found = self.local.list(kind, selector).await?;
+            Ok((found.len() == wanted).then_some(found))
+        })
         .await
     }
 
     /// Waits until the execution with this Flink job id has committed at least `wanted` numbers, and checks that all executions together
     /// committed each number exactly once.
-    pub async fn counted(
-        &self,
-        name: &str,
-        execution: &str,
-        wanted: u64,
-    ) -> Result<counter::Report> {
+    pub async fn counted(&self, name: &str, execution: &str, wanted: u64) -> Result<counter::Report> {
         let output = self.output(name);
-        let report = until(
-            &format!("execution {execution} of {name} has committed {wanted} numbers"),
-            UP,
-            async || {
+        let report =
+            until(&format!("execution {execution} of {name} has committed {wanted} numbers"), UP, async || {
                 let report = counter::read(&output)?;
                 Ok((report.committed_by(execution) >= wanted).then_some(report))
-            },
-        )
-        .await?;
-        report
-            .exact()
-            .with_context(|| format!("the output of {name} in {}", output.display()))?;
+            })
+            .await?;
+        report.exact().with_context(|| format!("the output of {name} in {}", output.display()))?;
         Ok(report)
     }
 
     /// The one pod with this selector.
     pub async fn pod(&self, selector: &str) -> Result<String> {
         let pods = self.local.list("pod", selector).await?;
-        let alive: Vec<&Value> = pods
-            .iter()
-            .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
-            .collect();
+        let alive: Vec<&Value> = pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect();
         match alive.as_slice() {
             [pod] => Ok(name_of(pod).to_owned()),
             other => bail!("{} pods have the labels {selector}, not one", other.len()),
@@ -233,29 +162,14 @@ impl World {
 
     /// The REST API of a cluster's JobManager.
     pub async fn flink(&self, cluster: &str) -> Result<Flink> {
-        let pod = self
-            .pod(&format!("clusterName={cluster},role=jobmanager"))
-            .await?;
-        let object = self
-            .local
-            .get("pod", &pod)
-            .await?
-            .with_context(|| format!("there is no pod {pod}"))?;
-        Flink::at(
-            object["status"]["podIP"]
-                .as_str()
-                .with_context(|| format!("pod {pod} has no address"))?,
-        )
+        let pod = self.pod(&format!("clusterName={cluster},role=jobmanager")).await?;
+        let object = self.local.get("pod", &pod).await?.with_context(|| format!("there is no pod {pod}"))?;
+        Flink::at(object["status"]["podIP"].as_str().with_context(|| format!("pod {pod} has no address"))?)
     }
 
     /// Fails unless Flink says that this execution was restored from this savepoint or checkpoint.
     pub async fn restored(&self, cluster: &str, execution: &str, path: &str) -> Result<()> {
-        let restored = self
-            .flink(cluster)
-            .await?
-            .restored_from(execution)
-            .await?
-            .unwrap_or_default();
+        let restored = self.flink(cluster).await?.restored_from(execution).await?.unwrap_or_default();
         ensure!(
             plain(&restored) == plain(path),
             "execution {execution} was restored from `{restored}`, not from `{path}`"
@@ -266,64 +180,35 @@ impl World {
     /// Waits until Flink has no live job with this id.
     pub async fn flink_job_ends(&self, cluster: &str, execution: &str) -> Result<()> {
         let flink = self.flink(cluster).await?;
-        until(
-            &format!("job {execution} has ended in Flink"),
-            SOON,
-            async || {
-                Ok((!flink.live_jobs().await?.iter().any(|job| job == execution)).then_some(()))
-            },
-        )
+        until(&format!("job {execution} has ended in Flink"), SOON, async || {
+            Ok((!flink.live_jobs().await?.iter().any(|job| job == execution)).then_some(()))
+        })
         .await
     }
 
     /// Waits until nothing of a cluster is left, objects nor processes.
     pub async fn leaves_nothing(&self, cluster: &str) -> Result<()> {
-        for kind in [
-            "fd",
-            "fc",
-            "fj",
-            "pod",
-            "job",
-            "deployment",
-            "replicaset",
-            "service",
-        ] {
+        for kind in ["fd", "fc", "fj", "pod", "job", "deployment", "replicaset", "service"] {
             until(&format!("no {kind} of {cluster} is left"), UP, async || {
                 let left = self.local.list(kind, "").await?;
-                let left: Vec<&str> = left
-                    .iter()
-                    .map(name_of)
-                    .filter(|name| belongs(name, cluster))
-                    .collect();
-                if left.is_empty() {
-                    Ok(Some(()))
-                } else {
-                    bail!("left: {}", left.join(", "))
-                }
+                let left: Vec<&str> = left.iter().map(name_of).filter(|name| belongs(name, cluster)).collect();
+                if left.is_empty() { Ok(Some(())) } else { bail!("left: {}", left.join(", ")) }
             })
             .await?;
         }
-        until(
-            &format!("no process of {cluster} is left"),
-            SOON,
-            async || {
-                let left = self.local.processes();
-                let left: Vec<String> = left
-                    .iter()
-                    .filter_map(|process| {
-                        process
-                            .variable("POD_NAME")
-                            .filter(|pod| belongs(pod, cluster))
-                            .map(|pod| format!("{} {pod}", process.pid))
-                    })
-                    .collect();
-                if left.is_empty() {
-                    Ok(Some(()))
-                } else {
-                    bail!("left: {}", left.join(", "))
-                }
-            },
-        )
+        until(&format!("no process of {cluster} is left"), SOON, async || {
+            let left = self.local.processes();
+            let left: Vec<String> = left
+                .iter()
+                .filter_map(|process| {
+                    process
+                        .variable("POD_NAME")
+                        .filter(|pod| belongs(pod, cluster))
+                        .map(|pod| format!("{} {pod}", process.pid))
+                })
+                .collect();
+            if left.is_empty() { Ok(Some(())) } else { bail!("left: {}", left.join(", ")) }
+        })
         .await
     }
 }
@@ -345,36 +230,20 @@ pub fn name_of(object: &Value) -> &str {
 
 /// A condition of an object.
 pub fn find_condition<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
-    object["status"]["conditions"]
-        .as_array()?
-        .iter()
-        .find(|condition| condition["type"] == name)
+    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == name)
 }
 
 /// A path without the different ways of writing `file:`.
 fn plain(url: &str) -> &str {
-    url.strip_prefix("file:")
-        .unwrap_or(url)
-        .trim_start_matches('/')
-        .trim_end_matches('/')
+    url.strip_prefix("file:").unwrap_or(url).trim_start_matches('/').trim_end_matches('/')
 }
 
 fn is_running(job: &Value) -> bool {
-    status(job, "supervisorStatus") == "Started"
-        && status(job, "jobStatus") == "RUNNING"
-        && !job_id(job).is_empty()
+    status(job, "supervisorStatus") == "Started" && status(job, "jobStatus") == "RUNNING" && !job_id(job).is_empty()
 }
 
 fn belongs(name: &str, cluster: &str) -> bool {
-    [
-        "",
-        "jobmanager-",
-        "taskmanager-",
-        "supervisor-",
-        "bootstrap-",
-    ]
-    .iter()
-    .any(|role| {
+    ["", "jobmanager-", "taskmanager-", "supervisor-", "bootstrap-"].iter().any(|role| {
         name.strip_prefix(role)
             .and_then(|rest| rest.strip_prefix(cluster))
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
@@ -382,9 +251,7 @@ fn belongs(name: &str, cluster: &str) -> bool {
 }
 
 fn about(event: &Value, name: &str) -> bool {
-    ["involvedObject", "regarding"]
-        .iter()
-        .any(|field| event[*field]["name"] == name)
+    ["involvedObject", "regarding"].iter().any(|field| event[*field]["name"] == name)
 }
 
 fn brief(status: &Value) -> Value {

@@ -2,6 +2,7 @@
 //!
 //! Talk goes to stderr, data to stdout. Each verb checks what it needs before it starts, and a wait always has a deadline.
 
+mod bench;
 mod demo;
 mod flink;
 mod generate;
@@ -28,6 +29,8 @@ enum Verb {
     Demo(demo::Args),
     /// Set everything up and pass every test
     Test(test::Args),
+    /// Measure what flinkctl promises and print a table
+    Bench(bench::Args),
     /// Write the generated files: CRDs, their reference, graphs of the state machines
     Generate(generate::Args),
     /// Lay out a Flink distribution and print where it lies
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Test(args) => test::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Generate(args) => generate::run(&args),
         Verb::Flink(args) => flink::run(&args),
         Verb::Examples(args) => java::run(&args),

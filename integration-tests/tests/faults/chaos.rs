@@ -24,19 +24,11 @@ pub async fn any_process_may_be_killed_at_any_time(world: Arc<World>) -> Result<
         let victim = name_of(&pods[usize::try_from(dice.below(pods.len() as u64))?]).to_owned();
         // A pod that has not started yet, or has just ended, cannot be killed; that is chance, too.
         let hit = world.local.kill(&victim).await.is_ok();
-        eprintln!(
-            "{:>6.1} s  {} {victim}",
-            started.elapsed().as_secs_f64(),
-            if hit { "killed" } else { "missed" }
-        );
+        eprintln!("{:>6.1} s  {} {victim}", started.elapsed().as_secs_f64(), if hit { "killed" } else { "missed" });
     }
     let job = world.running("chaos-job").await?;
     let report = world.counted("chaos-job", job_id(&job), 100).await?;
-    eprintln!(
-        "{} executions, {} numbers, each once",
-        report.executions(),
-        report.committed()
-    );
+    eprintln!("{} executions, {} numbers, each once", report.executions(), report.committed());
     finish(&world, "chaos").await
 }
 

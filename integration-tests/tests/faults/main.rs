@@ -21,26 +21,11 @@ fn main() -> ExitCode {
         vec![
             scenario!(flink::a_killed_job_manager_costs_no_number, "jobmanager"),
             scenario!(flink::a_killed_task_manager_costs_no_number, "taskmanager"),
-            scenario!(
-                bystanders::a_killed_supervisor_or_operator_disturbs_nobody,
-                "bystander"
-            ),
-            scenario!(
-                transitions::a_supervisor_killed_in_the_middle_of_a_stop_finishes_it,
-                "midstop"
-            ),
-            scenario!(
-                transitions::a_job_manager_killed_in_the_middle_of_a_stop_costs_no_number,
-                "lost"
-            ),
-            scenario!(
-                transitions::a_bootstrap_killed_in_the_middle_submits_once,
-                "bootstrap"
-            ),
-            scenario!(
-                transitions::an_operator_killed_in_the_middle_of_a_creation_finishes_it,
-                "creation"
-            ),
+            scenario!(bystanders::a_killed_supervisor_or_operator_disturbs_nobody, "bystander"),
+            scenario!(transitions::a_supervisor_killed_in_the_middle_of_a_stop_finishes_it, "midstop"),
+            scenario!(transitions::a_job_manager_killed_in_the_middle_of_a_stop_costs_no_number, "lost"),
+            scenario!(transitions::a_bootstrap_killed_in_the_middle_submits_once, "bootstrap"),
+            scenario!(transitions::an_operator_killed_in_the_middle_of_a_creation_finishes_it, "creation"),
             scenario!(quiet::a_cluster_at_rest_causes_no_writes, "quiet"),
             scenario!(chaos::any_process_may_be_killed_at_any_time, "chaos"),
         ],
@@ -51,25 +36,14 @@ fn main() -> ExitCode {
 async fn counting(world: &Arc<World>, name: &str) -> Result<Value> {
     let state = world.state().to_owned();
     let job = counter_spec(&state, &format!("{name}-job"), json!({}));
-    world
-        .apply(&[objects::deployment(
-            name,
-            &cluster_spec(&state, json!({})),
-            &[("job", job)],
-        )])
-        .await?;
+    world.apply(&[objects::deployment(name, &cluster_spec(&state, json!({})), &[("job", job)])]).await?;
     let running = world.running(&format!("{name}-job")).await?;
-    world
-        .counted(&format!("{name}-job"), job_id(&running), 50)
-        .await?;
+    world.counted(&format!("{name}-job"), job_id(&running), 50).await?;
     Ok(running)
 }
 
 /// Deletes a cluster made by [`counting`], so that the next scenario has the machine for itself.
 async fn finish(world: &Arc<World>, name: &str) -> Result<()> {
-    world
-        .local
-        .kubectl(&["delete", "fd", name, "--timeout=90s"])
-        .await?;
+    world.local.kubectl(&["delete", "fd", name, "--timeout=90s"]).await?;
     world.leaves_nothing(name).await
 }

@@ -17,24 +17,16 @@ pub async fn a_cluster_at_rest_causes_no_writes(world: Arc<World>) -> Result<()>
     // twelve seconds without one, with a checkpoint in each of them.
     let mut last = versions(&world).await?;
     let mut since = Instant::now();
-    until(
-        "twelve seconds without a write",
-        Duration::from_secs(90),
-        async || {
-            let now = versions(&world).await?;
-            if now != last {
-                let changed = now
-                    .iter()
-                    .find(|one| !last.contains(one))
-                    .cloned()
-                    .unwrap_or_default();
-                last = now;
-                since = Instant::now();
-                bail!("{changed} was written");
-            }
-            Ok((since.elapsed() >= WINDOW).then_some(()))
-        },
-    )
+    until("twelve seconds without a write", Duration::from_secs(90), async || {
+        let now = versions(&world).await?;
+        if now != last {
+            let changed = now.iter().find(|one| !last.contains(one)).cloned().unwrap_or_default();
+            last = now;
+            since = Instant::now();
+            bail!("{changed} was written");
+        }
+        Ok((since.elapsed() >= WINDOW).then_some(()))
+    })
     .await?;
     finish(&world, "quiet").await
 }
@@ -42,23 +34,9 @@ pub async fn a_cluster_at_rest_causes_no_writes(world: Arc<World>) -> Result<()>
 /// Kind, name and resourceVersion of everything of the cluster.
 async fn versions(world: &World) -> Result<Vec<String>> {
     let mut versions = Vec::new();
-    for kind in [
-        "fd",
-        "fc",
-        "fj",
-        "pod",
-        "job",
-        "deployment",
-        "replicaset",
-        "service",
-        "event",
-        "lease",
-    ] {
+    for kind in ["fd", "fc", "fj", "pod", "job", "deployment", "replicaset", "service", "event", "lease"] {
         for object in world.local.list(kind, "").await? {
-            let text = format!(
-                "{kind}/{} at {}",
-                object["metadata"]["name"], object["metadata"]["resourceVersion"]
-            );
+            let text = format!("{kind}/{} at {}", object["metadata"]["name"], object["metadata"]["resourceVersion"]);
             if text.contains("quiet") {
                 versions.push(text);
             }

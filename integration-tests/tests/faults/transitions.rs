@@ -10,27 +10,12 @@ use serde_json::{Value, json};
 
 use crate::{counting, finish};
 
-pub async fn a_supervisor_killed_in_the_middle_of_a_stop_finishes_it(
-    world: Arc<World>,
-) -> Result<()> {
+pub async fn a_supervisor_killed_in_the_middle_of_a_stop_finishes_it(world: Arc<World>) -> Result<()> {
     let first = counting(&world, "midstop").await?;
-    world
-        .patch(
-            "fj",
-            "midstop-job",
-            &json!({ "spec": { "restart": { "restartPolicy": "Never" } } }),
-        )
-        .await?;
+    world.patch("fj", "midstop-job", &json!({ "spec": { "restart": { "restartPolicy": "Never" } } })).await?;
     world.request("fj", "midstop-job", "STOP").await?;
-    world
-        .when("fj", "midstop-job", "is stopping", UP, |job| {
-            status(job, "supervisorStatus") == "Stopping"
-        })
-        .await?;
-    world
-        .local
-        .kill(&world.pod("clusterName=midstop,role=supervisor").await?)
-        .await?;
+    world.when("fj", "midstop-job", "is stopping", UP, |job| status(job, "supervisorStatus") == "Stopping").await?;
+    world.local.kill(&world.pod("clusterName=midstop,role=supervisor").await?).await?;
 
     let stopped = world.stopped("midstop-job").await?;
     ensure!(
@@ -41,43 +26,22 @@ pub async fn a_supervisor_killed_in_the_middle_of_a_stop_finishes_it(
     world.consumed("fj", "midstop-job").await?;
     world.request("fj", "midstop-job", "START").await?;
     let second = world.running_again("midstop-job", job_id(&first)).await?;
-    world
-        .restored(
-            "midstop",
-            job_id(&second),
-            status(&stopped, "savepointPath"),
-        )
-        .await?;
+    world.restored("midstop", job_id(&second), status(&stopped, "savepointPath")).await?;
     let report = world.counted("midstop-job", job_id(&second), 50).await?;
-    ensure!(
-        report.executions() == 2,
-        "it was stopped once and started once: {}",
-        report.executions()
-    );
+    ensure!(report.executions() == 2, "it was stopped once and started once: {}", report.executions());
     finish(&world, "midstop").await
 }
 
-pub async fn a_job_manager_killed_in_the_middle_of_a_stop_costs_no_number(
-    world: Arc<World>,
-) -> Result<()> {
+pub async fn a_job_manager_killed_in_the_middle_of_a_stop_costs_no_number(world: Arc<World>) -> Result<()> {
     let first = counting(&world, "lost").await?;
     world.request("fj", "lost-job", "STOP").await?;
-    world
-        .when("fj", "lost-job", "is stopping", UP, |job| {
-            status(job, "supervisorStatus") == "Stopping"
-        })
-        .await?;
+    world.when("fj", "lost-job", "is stopping", UP, |job| status(job, "supervisorStatus") == "Stopping").await?;
     // The stop may already have ended; then there is less to lose, and the rest must hold all the same.
-    world
-        .local
-        .kill(&world.pod("clusterName=lost,role=jobmanager").await?)
-        .await?;
+    world.local.kill(&world.pod("clusterName=lost,role=jobmanager").await?).await?;
     world.consumed("fj", "lost-job").await?;
     world.started("lost").await?;
     let settled = |job: &Value| matches!(status(job, "supervisorStatus"), "Stopped" | "Started");
-    let job = world
-        .when("fj", "lost-job", "has settled", UP, settled)
-        .await?;
+    let job = world.when("fj", "lost-job", "has settled", UP, settled).await?;
     if status(&job, "supervisorStatus") == "Stopped" {
         world.request("fj", "lost-job", "START").await?;
     }
@@ -97,10 +61,7 @@ pub async fn a_bootstrap_killed_in_the_middle_submits_once(world: Arc<World>) ->
         .await?;
     // As soon as the pod has a process: before, during or after the submission, whichever it happens to be.
     until("a bootstrap pod is killed", UP, async || {
-        let pods = world
-            .local
-            .list("pod", "clusterName=bootstrap,role=bootstrap")
-            .await?;
+        let pods = world.local.list("pod", "clusterName=bootstrap,role=bootstrap").await?;
         let pod = name_of(pods.first().context("there is no pod yet")?);
         world.local.kill(pod).await.map(Some)
     })
@@ -108,34 +69,21 @@ pub async fn a_bootstrap_killed_in_the_middle_submits_once(world: Arc<World>) ->
     let job = world.running("bootstrap-job").await?;
     world.counted("bootstrap-job", job_id(&job), 50).await?;
     let live = world.flink("bootstrap").await?.live_jobs().await?;
-    ensure!(
-        live == [job_id(&job)],
-        "one execution runs, the one that status names: {live:?}"
-    );
+    ensure!(live == [job_id(&job)], "one execution runs, the one that status names: {live:?}");
     finish(&world, "bootstrap").await
 }
 
-pub async fn an_operator_killed_in_the_middle_of_a_creation_finishes_it(
-    world: Arc<World>,
-) -> Result<()> {
+pub async fn an_operator_killed_in_the_middle_of_a_creation_finishes_it(world: Arc<World>) -> Result<()> {
     let state = world.state().to_owned();
     let job = |name: &str| counter_spec(&state, &format!("creation-{name}"), json!({}));
-    let deployment = objects::deployment(
-        "creation",
-        &cluster_spec(&state, json!({})),
-        &[("one", job("one")), ("two", job("two"))],
-    );
+    let deployment =
+        objects::deployment("creation", &cluster_spec(&state, json!({})), &[("one", job("one")), ("two", job("two"))]);
     world.apply(&[deployment]).await?;
     let operators = world.local.list("pod", "app=flink-operator").await?;
-    world
-        .local
-        .kill(name_of(operators.first().context("there is an operator")?))
-        .await?;
+    world.local.kill(name_of(operators.first().context("there is an operator")?)).await?;
     for name in ["one", "two"] {
         let running = world.running(&format!("creation-{name}")).await?;
-        world
-            .counted(&format!("creation-{name}"), job_id(&running), 20)
-            .await?;
+        world.counted(&format!("creation-{name}"), job_id(&running), 20).await?;
     }
     finish(&world, "creation").await
 }

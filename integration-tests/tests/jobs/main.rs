@@ -25,10 +25,7 @@ fn main() -> ExitCode {
         4,
         vec![
             scenario!(commands::a_stopped_job_goes_on_from_its_savepoint, "shared-stop"),
-            scenario!(
-                commands::a_start_without_savepoint_begins_anew_and_only_once,
-                "shared-anew"
-            ),
+            scenario!(commands::a_start_without_savepoint_begins_anew_and_only_once, "shared-anew"),
             scenario!(
                 savepoints::a_triggered_savepoint_is_recorded_where_users_expect_it_and_can_be_forgotten,
                 "shared-trigger"
@@ -39,27 +36,15 @@ fn main() -> ExitCode {
                 "shared-manual"
             ),
             scenario!(changes::a_scaled_job_goes_on_from_a_savepoint, "shared-scale"),
-            scenario!(
-                changes::changed_arguments_restart_the_job_from_a_savepoint,
-                "shared-arguments"
-            ),
+            scenario!(changes::changed_arguments_restart_the_job_from_a_savepoint, "shared-arguments"),
             scenario!(changes::a_job_is_suspended_with_parallelism_zero, "shared-suspend"),
-            scenario!(
-                policies::a_failed_job_is_restarted_only_if_its_policy_says_so,
-                "shared-fail"
-            ),
-            scenario!(
-                policies::a_finished_batch_job_stays_finished_unless_its_policy_is_always,
-                "shared-batch"
-            ),
+            scenario!(policies::a_failed_job_is_restarted_only_if_its_policy_says_so, "shared-fail"),
+            scenario!(policies::a_finished_batch_job_stays_finished_unless_its_policy_is_always, "shared-batch"),
             scenario!(mistakes::a_wrong_class_is_explained_and_mended, "shared-class"),
             scenario!(mistakes::a_missing_jar_is_explained_and_mended, "shared-jar"),
             scenario!(mistakes::a_missing_savepoint_is_explained_and_mended, "shared-path"),
             scenario!(mistakes::a_missing_image_is_explained_and_mended, "shared-image"),
-            scenario!(
-                mistakes::a_job_that_nobody_declared_is_shown_and_left_alone,
-                "shared-foreign"
-            ),
+            scenario!(mistakes::a_job_that_nobody_declared_is_shown_and_left_alone, "shared-foreign"),
             scenario!(commands::a_deleted_job_leaves_nothing, "shared-delete"),
         ],
     )
@@ -82,13 +67,7 @@ async fn create(world: &World, name: &str, patch: Value) -> Result<()> {
             world.started(CLUSTER).await.map(drop)
         })
         .await?;
-    world
-        .apply(&[objects::job(
-            CLUSTER,
-            name,
-            &objects::counter_spec(world.state(), name, patch),
-        )])
-        .await
+    world.apply(&[objects::job(CLUSTER, name, &objects::counter_spec(world.state(), name, patch))]).await
 }
 
 /// What every scenario of this suite gets.

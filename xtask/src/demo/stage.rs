@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use integration_tests::local::Options;
+use integration_tests::objects;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::ui::Step;
@@ -42,7 +43,7 @@ pub fn set() -> Result<Stage> {
             binary,
             data_dir,
             flink_home,
-            images: BTreeMap::from([("flinkctl-examples".to_owned(), image)]),
+            images: BTreeMap::from([(objects::EXAMPLES_NAME.to_owned(), image)]),
             namespace: NAMESPACE.to_owned(),
             flags: Vec::new(),
         },

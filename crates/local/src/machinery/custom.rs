@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::kinds::{Kind, Kinds, Scale};
 use super::meta::{self, text};
 use super::schema::Rules;
+use super::table::CustomColumn;
 
 /// What only custom resources have.
 pub(crate) struct Custom {
@@ -14,7 +15,7 @@ pub(crate) struct Custom {
     pub rules: Rules,
     /// Field paths that may stand in field selectors.
     pub selectable: Vec<String>,
-    pub columns: Vec<Value>,
+    pub columns: Vec<CustomColumn>,
     /// The definition is being deleted: nothing new may come.
     pub terminating: bool,
 }
@@ -68,7 +69,7 @@ fn kind(definition: &Value, version: &Value) -> Kind {
             rules: Rules::of(&schema),
             schema,
             selectable: list("selectableFields").iter().map(|f| text(f, "/jsonPath").trim_start_matches('.').to_owned()).collect(),
-            columns: list("additionalPrinterColumns"),
+            columns: list("additionalPrinterColumns").iter().map(CustomColumn::new).collect(),
             terminating: meta::deleting(definition),
         }),
     }

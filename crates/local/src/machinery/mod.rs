@@ -19,6 +19,7 @@ mod scale;
 mod schema;
 mod selector;
 mod store;
+mod table;
 mod verbs;
 mod watch;
 

@@ -6,13 +6,18 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
-use super::request::Shape;
+use super::request::{Include, Shape};
+use super::table;
 
 /// One object. `head`: the columns of a table are described.
-pub(crate) fn single(kind: &Kind, object: &Arc<Value>, shape: Shape, _now: Timestamp, _head: bool) -> Value {
+pub(crate) fn single(kind: &Kind, object: &Arc<Value>, shape: Shape, include: Include, now: Timestamp, head: bool) -> Value {
     match shape {
         Shape::Metadata => partial(object),
-        Shape::Plain | Shape::Table | Shape::Discovery { .. } => whole(kind, object),
+        Shape::Table => {
+            let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+            table::table(kind, std::slice::from_ref(object), &metadata, include, now, head)
+        }
+        Shape::Plain | Shape::Discovery { .. } => whole(kind, object),
     }
 }
 
@@ -23,7 +28,7 @@ pub(crate) struct Page {
     pub remaining: Option<usize>,
 }
 
-pub(crate) fn list(kind: &Kind, objects: &[Arc<Value>], page: Page, shape: Shape, _now: Timestamp) -> Value {
+pub(crate) fn list(kind: &Kind, objects: &[Arc<Value>], page: Page, shape: Shape, include: Include, now: Timestamp) -> Value {
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if let Some(next) = page.next {
         metadata["continue"] = next.into();
@@ -36,7 +41,8 @@ pub(crate) fn list(kind: &Kind, objects: &[Arc<Value>], page: Page, shape: Shape
             let items: Vec<Value> = objects.iter().map(|object| partial(object)).collect();
             json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})
         }
-        Shape::Plain | Shape::Table | Shape::Discovery { .. } => {
+        Shape::Table => table::table(kind, objects, &metadata, include, now, true),
+        Shape::Plain | Shape::Discovery { .. } => {
             let items: Vec<Value> = objects.iter().map(|object| whole(kind, object)).collect();
             json!({"kind": kind.list_kind, "apiVersion": kind.api_version(), "metadata": metadata, "items": items})
         }
@@ -48,7 +54,7 @@ pub(crate) fn partial(object: &Value) -> Value {
 }
 
 /// The object in the kind's version.
-fn whole(kind: &Kind, object: &Value) -> Value {
+pub(crate) fn whole(kind: &Kind, object: &Value) -> Value {
     let mut object = object.clone();
     object["apiVersion"] = kind.api_version().into();
     object["kind"] = kind.kind.as_str().into();

@@ -154,6 +154,24 @@ impl FieldValidation {
     }
 }
 
+/// What a table's rows carry besides their cells.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Include {
+    Nothing,
+    Metadata,
+    Object,
+}
+
+impl Include {
+    pub fn of(query: &Query<'_>) -> Self {
+        match query.get("includeObject") {
+            Some("None") => Self::Nothing,
+            Some("Object") => Self::Object,
+            _ => Self::Metadata,
+        }
+    }
+}
+
 /// The shape in which an answer is wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Shape {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
-use super::request::Shape;
+use super::request::{Include, Shape};
 use super::selector::Filter;
 use super::store::{Event, Store};
 use super::{Machinery, present};
@@ -20,6 +20,7 @@ pub struct Watch {
     pub(crate) exact: bool,
     pub(crate) filter: Filter,
     pub(crate) shape: Shape,
+    pub(crate) include: Include,
     /// The revision up to which everything was delivered.
     pub(crate) last: u64,
     /// Events to deliver before those of the history.
@@ -95,7 +96,7 @@ impl Machinery {
             if announce && index == initial {
                 events.push(watch.bookmark_event(true));
             }
-            let object = present::single(&watch.kind, &object, watch.shape, now, !watch.headed);
+            let object = present::single(&watch.kind, &object, watch.shape, watch.include, now, !watch.headed);
             watch.headed = true;
             events.push(json!({"type": what, "object": object}));
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::error::{Failure, Result};
 use super::super::kinds::Kind;
-use super::super::request;
+use super::super::request::{self, Include};
 use super::super::selector::Filter;
 use super::super::{Machinery, Reply, meta, present};
 use super::Call;
@@ -92,7 +92,7 @@ impl Machinery {
             }
         }
         let page = present::Page { revision: self.store.revision(), next: None, remaining: None };
-        let body = present::list(&call.kind, &deleted, page, call.shape, call.now);
+        let body = present::list(&call.kind, &deleted, page, call.shape, Include::of(&call.query), call.now);
         Ok(call.answer_raw(200, body))
     }
 

@@ -18,7 +18,7 @@ use super::error::{Failure, Result};
 use super::fields::Manager;
 use super::kinds::Kind;
 use super::meta::Entropy;
-use super::request::{self, FieldValidation, Query, Shape, Target};
+use super::request::{self, FieldValidation, Include, Query, Shape, Target};
 use super::{Context, JSON, Machinery, Reply, Request, meta, present};
 
 /// A request whose target is known.
@@ -61,7 +61,7 @@ impl Call<'_> {
 
     /// Answers with one object.
     pub fn answer(self, status: u16, object: &Arc<Value>) -> Reply {
-        let body = present::single(&self.kind, object, self.shape, self.now, true);
+        let body = present::single(&self.kind, object, self.shape, Include::of(&self.query), self.now, true);
         Reply::Json { status, body, content_type: JSON, warnings: self.warnings }
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::error::{Failure, Result};
 use super::super::present::{self, Page};
+use super::super::request::Include;
 use super::super::selector::Filter;
 use super::super::store::Store;
 use super::super::{Machinery, Reply, Watch, meta, scale};
@@ -79,7 +80,7 @@ impl Machinery {
             last.clone_from(key);
             objects.push(object.clone());
         }
-        let body = present::list(&call.kind, &objects, Page { revision, next, remaining }, call.shape, call.now);
+        let body = present::list(&call.kind, &objects, Page { revision, next, remaining }, call.shape, Include::of(&call.query), call.now);
         Ok(call.answer_raw(200, body))
     }
 
@@ -112,6 +113,7 @@ impl Machinery {
             initial: current.into_iter().map(|object| ("ADDED", object)).collect::<VecDeque<_>>(),
             headed: false,
             shape: call.shape,
+            include: Include::of(&call.query),
             kind: call.kind,
             prefix,
             exact,

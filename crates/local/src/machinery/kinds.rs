@@ -57,6 +57,11 @@ impl Kind {
         format!("{}{}/{name}", self.prefix, namespace.filter(|_| self.namespaced).unwrap_or_default())
     }
 
+    /// The second face of events.
+    pub fn renames_events(&self) -> bool {
+        self.group == "events.k8s.io"
+    }
+
     pub fn verbs(&self) -> &'static [&'static str] {
         if self.transient { &["create"] } else { &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"] }
     }
@@ -91,14 +96,9 @@ impl Kind {
                 "involvedObject.apiVersion",
                 "involvedObject.resourceVersion",
                 "involvedObject.fieldPath",
-                "regarding.kind",
-                "regarding.namespace",
-                "regarding.name",
-                "regarding.uid",
                 "reason",
                 "reportingComponent",
-                "reportingController",
-                "source",
+                "source.component",
                 "type",
             ],
             "secrets" => &["type"],

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::builtin;
 use super::kinds::{Kind, Kinds};
 
 /// `/openapi/v3`
@@ -24,8 +25,10 @@ pub(crate) fn document(kinds: &Kinds, wanted: &str) -> Option<Value> {
     for kind in kinds.all().filter(|kind| path(kind) == wanted) {
         let scope = if kind.namespaced { "namespaces/{namespace}/" } else { "" };
         paths.insert(format!("/{wanted}/{scope}{}/{{name}}", kind.resource), operations(kind));
-        let name = name(kind);
-        schemas.insert(name, schema(kind));
+        if let Some(components) = builtin::schema(kind).as_ref().and_then(|document| document.pointer("/components/schemas")?.as_object().cloned()) {
+            schemas.extend(components);
+        }
+        schemas.insert(name(kind), schema(kind));
     }
     (!paths.is_empty()).then(|| {
         json!({
@@ -64,7 +67,14 @@ fn identity(kind: &Kind) -> Value {
 fn schema(kind: &Kind) -> Value {
     let mut schema = match &kind.custom {
         Some(custom) => custom.schema.clone(),
-        None => json!({"type": "object"}),
+        None => {
+            let document = builtin::schema(kind);
+            let mut schema = document.as_deref().cloned().unwrap_or_else(|| json!({"type": "object"}));
+            if let Some(map) = schema.as_object_mut() {
+                map.retain(|key, _| !matches!(key.as_str(), "components" | "$schema" | "title"));
+            }
+            schema
+        }
     };
     schema["x-kubernetes-group-version-kind"] = json!([identity(kind)]);
     schema

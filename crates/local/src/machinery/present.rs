@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::builtin;
 use super::kinds::Kind;
 use super::request::{Include, Shape};
 use super::table;
@@ -56,6 +57,9 @@ pub(crate) fn partial(object: &Value) -> Value {
 /// The object in the kind's version.
 pub(crate) fn whole(kind: &Kind, object: &Value) -> Value {
     let mut object = object.clone();
+    if kind.renames_events() {
+        builtin::events::to_new(&mut object);
+    }
     object["apiVersion"] = kind.api_version().into();
     object["kind"] = kind.kind.as_str().into();
     object

@@ -55,12 +55,10 @@ impl Filter {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-
     pub fn matches(&self, object: &Value) -> bool {
         self.labels.iter().all(|r| r.matches(object.pointer("/metadata/labels"))) && self.fields.iter().all(|f| f.matches(object))
     }
 }
-
 
 fn parse_labels(text: &str) -> Result<Vec<Requirement>> {
     Parser { rest: text }.requirements().map_err(|why| Failure::bad_request(format!("unable to parse requirement: {why}")))
@@ -80,7 +78,16 @@ fn parse_field(part: &str) -> Result<Field> {
     } else {
         return Err(Failure::bad_request(format!("invalid selector: '{part}'; can't understand '{part}'")));
     };
-    Ok(Field { path: path.trim().to_owned(), value: value.trim().to_owned(), equal })
+    Ok(Field { path: stored_path(path.trim()), value: value.trim().to_owned(), equal })
+}
+
+/// Events have two forms; selectors see the stored one.
+fn stored_path(path: &str) -> String {
+    match path {
+        "source" => "source.component".to_owned(),
+        "reportingController" => "reportingComponent".to_owned(),
+        path => path.strip_prefix("regarding.").map_or_else(|| path.to_owned(), |rest| format!("involvedObject.{rest}")),
+    }
 }
 
 impl Field {

@@ -3,6 +3,7 @@
 //! Light on purpose: the checks that keep controllers and nodes from meeting nonsense, and those that people run into.
 
 mod defaults;
+pub(crate) mod events;
 mod pods;
 mod services;
 mod types;

@@ -107,6 +107,9 @@ impl Machinery {
         let kind = call.kind.clone();
         let mut new = Value::clone(current);
         propagate(options, &mut new);
+        if kind.resource == "customresourcedefinitions" {
+            hold(&mut new);
+        }
         let period = wanted_grace(&kind, options, current);
         let holds = !meta::finalizers(&new).is_empty() || self.held(&kind, &new);
         if period == 0 && !holds {
@@ -123,7 +126,50 @@ impl Machinery {
             return Ok(Outcome::Pending(Arc::new(new)));
         }
         let object = self.commit(&kind, key, new);
+        if kind.resource == "customresourcedefinitions" {
+            self.delete_instances(call, &object);
+            return Ok(if self.store.get(key).is_some() { Outcome::Pending(object) } else { Outcome::Gone(object) });
+        }
         Ok(Outcome::Pending(object))
+    }
+
+    /// A definition goes with its instances, and not before them.
+    fn delete_instances(&mut self, call: &Call<'_>, definition: &Value) {
+        let (group, resource) = (meta::text(definition, "/spec/group"), meta::text(definition, "/spec/names/plural"));
+        let Some(kind) = self.kinds.all().find(|kind| kind.group == group && kind.resource == resource).cloned() else {
+            return self.finish_definition(group, resource);
+        };
+        let instances: Vec<(String, Arc<Value>)> = self.store.scan(&kind.prefix, "").map(|(key, object)| (key.clone(), object.clone())).collect();
+        for (key, current) in instances {
+            if meta::finalizers(&current).is_empty() {
+                self.erase(&kind, &key);
+            } else {
+                let mut new = Value::clone(&current);
+                mark(call, &kind, &current, &mut new, 0);
+                if new != *current {
+                    self.commit(&kind, &key, new);
+                }
+            }
+        }
+        self.finish_definition(group, resource);
+    }
+
+    /// Takes out a definition that is being deleted, once it has no instances and no other finalizers.
+    fn finish_definition(&mut self, group: &str, resource: &str) {
+        let key = format!("/apiextensions.k8s.io/customresourcedefinitions//{resource}.{group}");
+        let Some(definition) = self.store.get(&key).filter(|definition| meta::deleting(definition)).cloned() else { return };
+        if self.store.scan(&format!("/{group}/{resource}/"), "").next().is_some() {
+            return;
+        }
+        let others: Vec<&str> = meta::finalizers(&definition).into_iter().filter(|finalizer| *finalizer != CLEANUP).collect();
+        if others.is_empty() {
+            self.store.remove(&key);
+            self.kinds.remove(group, resource);
+        } else if others.len() < meta::finalizers(&definition).len() {
+            let mut new = Value::clone(&definition);
+            new["metadata"]["finalizers"] = json!(others);
+            self.store.put(&key, new);
+        }
     }
 
     /// Something other than finalizers keeps the object: a namespace's content.
@@ -136,8 +182,21 @@ impl Machinery {
         let last = self.store.remove(key)?;
         if kind.resource == "customresourcedefinitions" {
             self.kinds.remove(meta::text(&last, "/spec/group"), meta::text(&last, "/spec/names/plural"));
+        } else if kind.custom.is_some() {
+            self.finish_definition(&kind.group, &kind.resource);
         }
         Some(last)
+    }
+}
+
+/// Keeps a definition until its instances are gone.
+const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+fn hold(definition: &mut Value) {
+    let metadata = meta::metadata(definition);
+    let finalizers = metadata.entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(finalizers) = finalizers.as_array_mut().filter(|all| !all.iter().any(|one| one == CLEANUP)) {
+        finalizers.push(CLEANUP.into());
     }
 }
 

@@ -19,7 +19,7 @@ use super::fields::Manager;
 use super::kinds::Kind;
 use super::meta::Entropy;
 use super::request::{self, FieldValidation, Include, Query, Shape, Target};
-use super::{Context, JSON, Machinery, Reply, Request, meta, present};
+use super::{Context, JSON, Machinery, builtin, Reply, Request, meta, present};
 
 /// A request whose target is known.
 pub(crate) struct Call<'a> {
@@ -120,7 +120,7 @@ impl Machinery {
     }
 }
 
-/// The body of a write, checked to be of the target's kind.
+/// The body of a write, checked to be of the target's kind, in the form in which it is stored.
 pub(crate) fn decode(call: &mut Call<'_>, mut object: Value) -> Result<Value> {
     let kind = call.kind.clone();
     if !object.is_object() {
@@ -139,6 +139,9 @@ pub(crate) fn decode(call: &mut Call<'_>, mut object: Value) -> Result<Value> {
     object["kind"] = kind.kind.as_str().into();
     meta::metadata(&mut object).retain(|_, value| !value.is_null());
     admit::drop_unknown(call, &mut object)?;
+    if kind.renames_events() {
+        builtin::events::to_stored(&mut object);
+    }
     Ok(object)
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::error::{Failure, FieldError, Result};
 use super::super::fields::{self, Node};
-use super::super::{Machinery, Reply, meta, patch, request, scale};
+use super::super::{Machinery, Reply, meta, patch, present, request, scale};
 use super::update::Ownership;
 use super::{Call, decode};
 
@@ -31,7 +31,7 @@ impl Machinery {
         if !matches!(call.subresource(), "" | "status") {
             return Err(Failure::method_not_allowed());
         }
-        let mut new = Value::clone(&current);
+        let mut new = present::whole(&kind, &current);
         patch::patch(media, Node::root(&kind), &mut new, &call.request.body)?;
         let new = decode(&mut call, new)?;
         check_name(&call, &new)?;

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Embedded, LastAction, PullPolicy, RescalePolicy, ResourceStatus, Scalar, ServiceMode, SupervisorStatus, UnmanagedJobs, schema,
+    Embedded, LastAction, PullPolicy, RescalePolicy, ResourceStatus, Scalar, ServiceMode, SupervisorStatus,
+    UnmanagedJobs, schema,
     values::{count, filled, lenient, seconds},
 };
 

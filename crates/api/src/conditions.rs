@@ -66,6 +66,7 @@ impl From<bool> for Is {
 }
 
 /// Sets one condition and says whether anything changed. `now` is used only if its status changed.
+#[expect(clippy::too_many_arguments, reason = "they are the members of a condition, in their order")]
 pub fn set_condition(
     conditions: &mut Vec<Condition>,
     type_: &str,

@@ -7,7 +7,9 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{FlinkClusterSpec, FlinkJobSpec, ResourceStatus, cluster::ClusterDigest, job::JobDigest, schema, values::lenient};
+use crate::{
+    FlinkClusterSpec, FlinkJobSpec, ResourceStatus, cluster::ClusterDigest, job::JobDigest, schema, values::lenient,
+};
 
 /// What a Flink cluster and its jobs shall be.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions: what the derive makes of the types, finished with what it cannot say.
+//! The definitions of the custom resources: what the derive makes of the types, finished with what it cannot say.
 //!
 //! Finished means: names that give valid names of children, rules across fields, and a few fields that are not nullable. An
 //! explicit null is accepted everywhere: an API server keeps it where a field is nullable and drops it elsewhere, before it
@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 
 use crate::{FlinkCluster, FlinkDeployment, FlinkJob, names};
 
-/// The CustomResourceDefinitions of the three kinds, ready to be applied.
+/// The definitions of the three kinds, ready to be applied.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     vec![
-        finish(&FlinkDeployment::crd(), cluster_name(), &deployment_rules()),
-        finish(&FlinkCluster::crd(), cluster_name(), &json!([])),
-        finish(&FlinkJob::crd(), json!({ "type": "string", "maxLength": names::MAX_JOB_NAME }), &json!([])),
+        finish(&FlinkDeployment::crd(), &cluster_name(), &deployment_rules()),
+        finish(&FlinkCluster::crd(), &cluster_name(), &json!([])),
+        finish(&FlinkJob::crd(), &json!({ "type": "string", "maxLength": names::MAX_JOB_NAME }), &json!([])),
     ]
 }
 
@@ -76,12 +76,12 @@ fn deployment_rules() -> Value {
     ])
 }
 
-fn finish(crd: &CustomResourceDefinition, name: Value, rules: &Value) -> CustomResourceDefinition {
+fn finish(crd: &CustomResourceDefinition, name: &Value, rules: &Value) -> CustomResourceDefinition {
     let mut crd = serde_json::to_value(crd).expect("a definition is JSON");
     for version in crd["spec"]["versions"].as_array_mut().expect("a definition has versions") {
         let schema = &mut version["schema"]["openAPIV3Schema"];
         drop_nulls(schema);
-        schema["properties"]["metadata"] = json!({ "type": "object", "properties": { "name": name.clone() } });
+        schema["properties"]["metadata"] = json!({ "type": "object", "properties": { "name": name } });
         if rules.as_array().is_some_and(|rules| !rules.is_empty()) {
             schema["x-kubernetes-validations"] = rules.clone();
         }

@@ -1,11 +1,14 @@
 //! The definitions as an API server sees them: what they accept and refuse, and what they show.
 
+use std::fmt::Write as _;
+
 use kube_cel::Validator;
 use serde_json::{Value, json};
 
 fn schema(plural: &str) -> Value {
-    let crd = api::crds().into_iter().find(|crd| crd.spec.names.plural == plural).unwrap();
-    serde_json::to_value(crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap()).unwrap()
+    let crd = api::crds().into_iter().find(|crd| crd.spec.names.plural == plural).expect("a definition");
+    let schema = crd.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+    serde_json::to_value(schema.expect("a schema")).expect("JSON")
 }
 
 #[track_caller]
@@ -42,10 +45,14 @@ fn names_columns_and_subresources_are_those_of_the_original() {
         let names = &crd.spec.names;
         let version = &crd.spec.versions[0];
         let scale = version.subresources.as_ref().unwrap().scale.as_ref();
-        text += &format!("{} {} {:?} {:?} {}\n", names.kind, names.plural, names.singular, names.short_names, crd.spec.scope);
-        text += &format!("scale {}\n", serde_json::to_string(&scale).unwrap());
+        let _ = writeln!(
+            text,
+            "{} {} {:?} {:?} {}",
+            names.kind, names.plural, names.singular, names.short_names, crd.spec.scope
+        );
+        let _ = writeln!(text, "scale {}", serde_json::to_string(&scale).unwrap());
         for column in version.additional_printer_columns.iter().flatten() {
-            text += &format!("  {} {} {} {:?}\n", column.name, column.type_, column.json_path, column.priority);
+            let _ = writeln!(text, "  {} {} {} {:?}", column.name, column.type_, column.json_path, column.priority);
         }
     }
     insta::assert_snapshot!(text);
@@ -83,7 +90,9 @@ fn values_that_could_never_run_are_refused_by_the_field() {
 #[test]
 fn what_ran_with_the_original_is_accepted() {
     let cluster = schema("flinkclusters");
-    for path in ["spec.minTaskManagers", "spec.maxTaskManagers", "spec.supervisor.taskTimeout", "spec.supervisor.rescaleDelay"] {
+    for path in
+        ["spec.minTaskManagers", "spec.maxTaskManagers", "spec.supervisor.taskTimeout", "spec.supervisor.rescaleDelay"]
+    {
         assert_eq!(at(&cluster, path).get("minimum"), None, "{path}");
     }
     let anything = json!({ "x-kubernetes-preserve-unknown-fields": true });

@@ -1,8 +1,8 @@
 //! Every form of manifest that the original took is read, and comes out as it went in.
 
 use api::{
-    FlinkCluster, FlinkDeployment, FlinkJob, PullPolicy, RescalePolicy, RestartPolicy, SavepointMode, ServiceMode, SupervisorStatus,
-    UnmanagedJobs, digest,
+    FlinkCluster, FlinkDeployment, FlinkJob, PullPolicy, RescalePolicy, RestartPolicy, SavepointMode, ServiceMode,
+    SupervisorStatus, UnmanagedJobs, digest,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -50,12 +50,14 @@ status: {supervisorStatus: "", resourceStatus: Odd, serviceMode: "", digest: {ru
 "#;
 
 fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> T {
-    serde_yaml::from_str(text).unwrap()
+    serde_yaml::from_str(text).expect("a manifest")
 }
 
 fn without_nulls(value: Value) -> Value {
     match value {
-        Value::Object(map) => map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect(),
+        Value::Object(map) => {
+            map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect()
+        }
         Value::Array(items) => items.into_iter().map(without_nulls).collect(),
         other => other,
     }
@@ -111,7 +113,10 @@ fn absent_fields_have_the_documented_defaults() {
     let supervisor = &spec.supervisor;
     assert_eq!((supervisor.service_account(), supervisor.replicas()), ("flink-supervisor", 1));
     assert_eq!(supervisor.task_timeout(), Duration::from_mins(5));
-    assert_eq!((supervisor.rescale_delay(), supervisor.rescale_policy()), (Duration::from_mins(1), RescalePolicy::JobParallelism));
+    assert_eq!(
+        (supervisor.rescale_delay(), supervisor.rescale_policy()),
+        (Duration::from_mins(1), RescalePolicy::JobParallelism)
+    );
     assert_eq!(supervisor.unmanaged_jobs(), UnmanagedJobs::Keep);
 
     let job: FlinkJob = yaml(
@@ -140,7 +145,8 @@ fn a_faulty_part_is_named_and_does_not_make_the_object_unreadable() {
 #[test]
 fn digests_do_not_see_order_nulls_and_spelled_out_defaults() {
     let parse = |section: Value| serde_json::from_value::<api::FlinkClusterSpec>(section).unwrap();
-    let base = json!({ "runtime": { "image": "f" }, "jobManager": {}, "taskManager": {}, "supervisor": { "image": "s" } });
+    let base =
+        json!({ "runtime": { "image": "f" }, "jobManager": {}, "taskManager": {}, "supervisor": { "image": "s" } });
     let mut same = base.clone();
     same["runtime"]["pullPolicy"] = json!("IfNotPresent");
     same["taskManager"]["taskSlots"] = Value::Null;

@@ -92,7 +92,13 @@ pub fn bootstrap_job(job: &FlinkJob, cluster: &str, launch: &Launch, settings: &
     }))
 }
 
-fn arguments(job: &FlinkJob, owner: &Owner<'_>, (cluster, short): (&str, &str), launch: &Launch, dry_run: bool) -> Vec<String> {
+fn arguments(
+    job: &FlinkJob,
+    owner: &Owner<'_>,
+    (cluster, short): (&str, &str),
+    launch: &Launch,
+    dry_run: bool,
+) -> Vec<String> {
     let spec = &job.spec.bootstrap;
     let mut args = vec![
         "bootstrap".to_owned(),

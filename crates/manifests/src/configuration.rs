@@ -123,7 +123,10 @@ fn survives(value: &str) -> bool {
 fn check(key: &str, value: &str) -> Result<(), Error> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | '/');
     if key.is_empty() || !key.chars().all(is_plain) {
-        return Err(refused(key, "is not the key of an option: only letters, digits, '.', '-', '_' and '/' may stand in it"));
+        return Err(refused(
+            key,
+            "is not the key of an option: only letters, digits, '.', '-', '_' and '/' may stand in it",
+        ));
     }
     if let Some((_, why)) = RESERVED.iter().find(|(reserved, _)| *reserved == key) {
         return Err(refused(key, why));
@@ -148,14 +151,17 @@ fn undeliverable(role: Role, hidden: bool) -> String {
     } else {
         "has a value with white space or '#', which can only be given as an argument,"
     };
-    format!("{why} and {section} has a command or args of its own; remove them, let args begin with {word:?} and leave out the \
-             command, or set the option in FLINK_PROPERTIES")
+    format!(
+        "{why} and {section} has a command or args of its own; remove them, let args begin with {word:?} and leave out the \
+             command, or set the option in FLINK_PROPERTIES"
+    )
 }
 
 /// The lines of `FLINK_PROPERTIES`. A line whose option is set again further down is left out, so that it does not matter what the
 /// version of Flink makes of a key that stands twice.
 fn text(role: Role, user: Option<&str>, options: &BTreeMap<&String, &String>) -> String {
-    let users: Vec<(Option<String>, &str)> = user.into_iter().flat_map(str::lines).map(|line| (key_of(line), line)).collect();
+    let users: Vec<(Option<String>, &str)> =
+        user.into_iter().flat_map(str::lines).map(|line| (key_of(line), line)).collect();
     let overridden = |key: &str| options.keys().any(|option| *option == key);
     let said = |key: &str| overridden(key) || users.iter().any(|(option, _)| option.as_deref() == Some(key));
     let mut lines: Vec<String> =
@@ -164,7 +170,9 @@ fn text(role: Role, user: Option<&str>, options: &BTreeMap<&String, &String>) ->
     if role == Role::TaskManager && !said(id) {
         lines.push(format!("{id}: $(POD_NAME)"));
     }
-    lines.extend(users.iter().filter(|(key, _)| !key.as_deref().is_some_and(overridden)).map(|(_, line)| (*line).to_owned()));
+    lines.extend(
+        users.iter().filter(|(key, _)| !key.as_deref().is_some_and(overridden)).map(|(_, line)| (*line).to_owned()),
+    );
     lines.extend(options.iter().map(|(key, value)| format!("{key}: {value}")));
     // Manifests join this text with others, as in "$(FLINK_PROPERTIES)$(SECRET_PROPERTIES)".
     lines.join("\n") + "\n"

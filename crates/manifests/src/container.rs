@@ -49,7 +49,8 @@ pub fn variable(name: &str, value: &str) -> Value {
 
 /// Resources of one of our own containers.
 pub fn resources(given: Option<&Embedded<ResourceRequirements>>, field: &str) -> Result<Value, Error> {
-    let default = || json!({ "limits": { "cpu": "1", "memory": "256Mi" }, "requests": { "cpu": "100m", "memory": "256Mi" } });
+    let default =
+        || json!({ "limits": { "cpu": "1", "memory": "256Mi" }, "requests": { "cpu": "100m", "memory": "256Mi" } });
     Ok(if given.is_some() { part(given, field)? } else { default() })
 }
 

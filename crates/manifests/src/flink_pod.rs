@@ -39,11 +39,16 @@ pub fn job_manager_pod(cluster: &FlinkCluster, incarnation: u32) -> Result<Value
     // A JobManager that does not answer for more than a minute is ended, and another pod takes its place.
     main["livenessProbe"] = overview(15, 30, 3);
     main["readinessProbe"] = overview(0, 1, 10);
-    part.pod(cluster, metadata, part.spec.annotations(), main)
+    part.pod(cluster, metadata, &part.spec.annotations(), main)
 }
 
 /// Pod `taskmanager-<cluster>-<incarnation>-<index>`; `job_manager_uid` is the uid of the JobManager pod that it belongs to.
-pub fn task_manager_pod(cluster: &FlinkCluster, incarnation: u32, job_manager_uid: &str, index: u32) -> Result<Value, Error> {
+pub fn task_manager_pod(
+    cluster: &FlinkCluster,
+    incarnation: u32,
+    job_manager_uid: &str,
+    index: u32,
+) -> Result<Value, Error> {
     let owner = Owner::new("FlinkCluster", &cluster.metadata)?;
     let section = &cluster.spec.task_manager;
     let part = Part {
@@ -59,7 +64,7 @@ pub fn task_manager_pod(cluster: &FlinkCluster, incarnation: u32, job_manager_ui
     let mut annotations = part.spec.annotations();
     annotations.insert(labels::INCARNATION_UID.to_owned(), job_manager_uid.to_owned());
     let main = part.main_container(cluster, owner.name)?;
-    part.pod(cluster, metadata, annotations, main)
+    part.pod(cluster, metadata, &annotations, main)
 }
 
 /// What differs between the two kinds of pods.
@@ -93,8 +98,11 @@ impl Part<'_> {
         variables.push(variable("JOB_MANAGER_RPC_ADDRESS", &names::job_manager_service(name)));
         variables.extend(self.variables.iter().cloned());
         variables.extend(delivery.environment);
-        let mut ports: Vec<_> =
-            self.ports.iter().map(|(name, port)| json!({ "name": name, "containerPort": port, "protocol": "TCP" })).collect();
+        let mut ports: Vec<_> = self
+            .ports
+            .iter()
+            .map(|(name, port)| json!({ "name": name, "containerPort": port, "protocol": "TCP" }))
+            .collect();
         ports.extend(list(spec.extra_ports.as_ref(), &self.field("extraPorts"))?);
         Ok(present(json!({
             "name": self.role.as_str(),
@@ -111,7 +119,13 @@ impl Part<'_> {
         })))
     }
 
-    fn pod(&self, cluster: &FlinkCluster, mut metadata: Value, annotations: Annotations, main: Value) -> Result<Value, Error> {
+    fn pod(
+        &self,
+        cluster: &FlinkCluster,
+        mut metadata: Value,
+        annotations: &Annotations,
+        main: Value,
+    ) -> Result<Value, Error> {
         let spec = self.spec;
         if !annotations.is_empty() {
             metadata["annotations"] = json!(annotations);

@@ -40,9 +40,15 @@ mod tests {
             "docker.io/nextbreakpoint/flinkctl:1.4.2",
             "registry:5000/mirror/nextbreakpoint/flinkctl@sha256:00",
         ] {
-            assert_eq!(supervisor_image(image, "flinkctl:local"), Image { name: "flinkctl:local".into(), replaced: true }, "{image}");
+            assert_eq!(
+                supervisor_image(image, "flinkctl:local"),
+                Image { name: "flinkctl:local".into(), replaced: true },
+                "{image}"
+            );
         }
-        for image in ["flinkctl:local", "my/nextbreakpoint-flinkctl:1", "nextbreakpoint/flinkctl-jobs:1", "other/flinkctl:1"] {
+        for image in
+            ["flinkctl:local", "my/nextbreakpoint-flinkctl:1", "nextbreakpoint/flinkctl-jobs:1", "other/flinkctl:1"]
+        {
             assert_eq!(supervisor_image(image, "own:1"), Image { name: image.into(), replaced: false }, "{image}");
         }
         let own = "nextbreakpoint/flinkctl:2.0.0";

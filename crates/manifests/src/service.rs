@@ -13,7 +13,8 @@ use crate::{Error, flink_pod::JOB_MANAGER_PORTS, metadata::Owner};
 pub fn job_manager_service(cluster: &FlinkCluster) -> Result<Value, Error> {
     let owner = Owner::new("FlinkCluster", &cluster.metadata)?;
     let labels = labels::role(owner.name, Role::JobManager);
-    let ports = JOB_MANAGER_PORTS.map(|(name, port)| json!({ "name": name, "port": port, "targetPort": name, "protocol": "TCP" }));
+    let ports = JOB_MANAGER_PORTS
+        .map(|(name, port)| json!({ "name": name, "port": port, "targetPort": name, "protocol": "TCP" }));
     Ok(json!({
         "apiVersion": "v1",
         "kind": "Service",

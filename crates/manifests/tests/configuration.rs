@@ -88,7 +88,10 @@ fn a_value_from_elsewhere_is_referred_to() {
     let container = job_manager(&json!({ "a": "b" }), &section);
     assert_eq!(names(&container)[4..], ["FLINKCTL_USER_PROPERTIES", "FLINK_PROPERTIES"]);
     assert_eq!(container["env"][4]["valueFrom"], source);
-    assert_eq!(value(&container, "FLINK_PROPERTIES"), Some(format!("{OURS}$(FLINKCTL_USER_PROPERTIES)\na: b\n").as_str()));
+    assert_eq!(
+        value(&container, "FLINK_PROPERTIES"),
+        Some(format!("{OURS}$(FLINKCTL_USER_PROPERTIES)\na: b\n").as_str())
+    );
     assert_eq!(container["args"], section["args"]);
 }
 
@@ -98,24 +101,36 @@ fn variables_from_config_maps_are_never_hidden() {
     let container = job_manager(&json!({ "a": "b" }), &section);
     assert_eq!(value(&container, "FLINK_PROPERTIES"), None);
     assert_eq!(container["args"], json!(["jobmanager", "-Da=b"]));
-    let error = refused(&json!({ "a": "b" }), &json!({ "environmentFrom": section["environmentFrom"], "args": ["sh"] }));
-    assert!(error.contains("\"a\" can only be given as an argument, since environmentFrom may hold FLINK_PROPERTIES"), "{error}");
+    let error =
+        refused(&json!({ "a": "b" }), &json!({ "environmentFrom": section["environmentFrom"], "args": ["sh"] }));
+    assert!(
+        error.contains("\"a\" can only be given as an argument, since environmentFrom may hold FLINK_PROPERTIES"),
+        "{error}"
+    );
 }
 
 #[test]
 fn white_space_is_kept_by_giving_arguments() {
     let options = json!({ "web.title": "a b", "env.java.opts.all": "-Xss1m -Da=b", "plain": "c" });
     let container = job_manager(&options, &json!({ "args": ["jobmanager", "-Dx=y"] }));
-    assert_eq!(container["args"], json!(["jobmanager", "-Dx=y", "-Denv.java.opts.all=-Xss1m -Da=b", "-Dweb.title=a b"]));
+    assert_eq!(
+        container["args"],
+        json!(["jobmanager", "-Dx=y", "-Denv.java.opts.all=-Xss1m -Da=b", "-Dweb.title=a b"])
+    );
     assert_eq!(value(&container, "FLINK_ENV_JAVA_OPTS"), Some("-Xss1m -Da=b"));
     assert!(value(&container, "FLINK_PROPERTIES").expect("properties").ends_with("plain: c\n"));
 
     let entry_point = json!({ "command": ["/docker-entrypoint.sh"], "args": ["jobmanager"] });
     assert_eq!(job_manager(&options, &entry_point)["args"][2], "-Dweb.title=a b");
-    let error = task_manager_pod(&cluster(&options, &json!({}), &entry_point), 1, "u", 0).expect_err("not its role").to_string();
+    let error = task_manager_pod(&cluster(&options, &json!({}), &entry_point), 1, "u", 0)
+        .expect_err("not its role")
+        .to_string();
     assert!(error.contains("spec.taskManager"), "{error}");
     let error = refused(&options, &json!({ "command": ["bash"] }));
-    assert!(error.contains("\"env.java.opts.all\" has a value with white space") && error.contains("spec.jobManager"), "{error}");
+    assert!(
+        error.contains("\"env.java.opts.all\" has a value with white space") && error.contains("spec.jobManager"),
+        "{error}"
+    );
     // A plain value needs no arguments.
     job_manager(&json!({ "plain": "c" }), &json!({ "command": ["bash"] }));
 }

@@ -1,7 +1,9 @@
 //! Every object as YAML, as it goes to the API server.
 
 use api::{FlinkCluster, FlinkJob};
-use manifests::{Launch, Settings, bootstrap_job, job_manager_pod, job_manager_service, supervisor_deployment, task_manager_pod};
+use manifests::{
+    Launch, Settings, bootstrap_job, job_manager_pod, job_manager_service, supervisor_deployment, task_manager_pod,
+};
 use serde_json::Value;
 
 const MINIMAL: &str = r#"
@@ -132,7 +134,8 @@ fn nothing_runs_in_a_dry_run() {
     let settings = Settings { dry_run: true, ..settings() };
     let supervisor = supervisor_deployment(&yaml(MINIMAL), &settings).expect("an object");
     assert_eq!(supervisor["spec"]["replicas"], 0);
-    let job = bootstrap_job(&yaml(JOB), "demo", &Launch { savepoint_path: None, ..launch() }, &settings).expect("an object");
+    let job =
+        bootstrap_job(&yaml(JOB), "demo", &Launch { savepoint_path: None, ..launch() }, &settings).expect("an object");
     assert_eq!(job["spec"]["completions"], 0);
     let args = job["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
     assert!(args.contains("--dry-run") && !args.contains("--savepoint-path"), "{args}");
@@ -140,13 +143,19 @@ fn nothing_runs_in_a_dry_run() {
 
 #[test]
 fn objects_have_the_form_that_kubernetes_wants() {
-    use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, core::v1::{Pod, Service}};
+    use k8s_openapi::api::{
+        apps::v1::Deployment,
+        batch::v1::Job,
+        core::v1::{Pod, Service},
+    };
     let cluster: FlinkCluster = yaml(FULL);
     serde_json::from_value::<Pod>(job_manager_pod(&cluster, 1).expect("a pod")).expect("a pod");
     serde_json::from_value::<Pod>(task_manager_pod(&cluster, 1, "u", 0).expect("a pod")).expect("a pod");
     serde_json::from_value::<Service>(job_manager_service(&cluster).expect("a service")).expect("a service");
-    serde_json::from_value::<Deployment>(supervisor_deployment(&cluster, &settings()).expect("a deployment")).expect("a deployment");
-    serde_json::from_value::<Job>(bootstrap_job(&yaml(JOB), "demo", &launch(), &settings()).expect("a job")).expect("a job");
+    serde_json::from_value::<Deployment>(supervisor_deployment(&cluster, &settings()).expect("a deployment"))
+        .expect("a deployment");
+    serde_json::from_value::<Job>(bootstrap_job(&yaml(JOB), "demo", &launch(), &settings()).expect("a job"))
+        .expect("a job");
 }
 
 #[test]
@@ -158,7 +167,10 @@ fn faults_are_named_by_their_field() {
 
     let cluster: FlinkCluster = yaml(&FULL.replace("{maxSkew: 1,", "{maxSkew: many,"));
     let error = job_manager_pod(&cluster, 1).expect_err("not a number").to_string();
-    assert!(error.starts_with("use spec.jobManager.topologySpreadConstraints[0]: TopologySpreadConstraint is not valid"), "{error}");
+    assert!(
+        error.starts_with("use spec.jobManager.topologySpreadConstraints[0]: TopologySpreadConstraint is not valid"),
+        "{error}"
+    );
     task_manager_pod(&cluster, 1, "u", 0).expect("the fault is the JobManager's");
 
     let error = bootstrap_job(&yaml(JOB), "other", &launch(), &settings()).expect_err("not its cluster").to_string();

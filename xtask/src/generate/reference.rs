@@ -51,6 +51,10 @@ fn kind(text: &mut String, crd: &CustomResourceDefinition) -> Result<()> {
 fn rows(text: &mut String, above: &str, parent: &Value, properties: &Map<String, Value>) -> Result<()> {
     let required: Vec<&str> = parent["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, schema) in properties {
+        // Members of embedded Kubernetes types carry no description here; the field that embeds them has a link.
+        if !above.is_empty() && schema["description"].is_null() {
+            continue;
+        }
         let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
         let shown = if required.contains(&name.as_str()) { format!("**`{path}`**") } else { format!("`{path}`") };
         writeln!(text, "| {shown} | {} | {} |", type_of(schema), meaning(schema))?;
@@ -82,7 +86,7 @@ fn type_of(schema: &Value) -> String {
             format!("map of {}", type_of(&schema["additionalProperties"]))
         }
         Some(name) => name.to_owned(),
-        None => "any".to_owned(),
+        None => "text, number or boolean".to_owned(),
     }
 }
 
@@ -110,7 +114,8 @@ fn meaning(schema: &Value) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]
@@ -125,13 +130,17 @@ mod tests {
             "required": ["slots"],
             "properties": {
                 "slots": { "type": "integer", "minimum": 1, "description": "Slots |\n each." },
-                "names": { "type": "array", "items": { "properties": { "name": { "type": "string" } } } },
+                "names": { "type": "array", "items": { "properties": {
+                    "name": { "type": "string", "description": "One." },
+                    "embedded": { "type": "string" },
+                } } },
             },
         });
         let mut text = String::new();
         rows(&mut text, "", &schema, schema["properties"].as_object().expect("it is one")).expect("it can be written");
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines.contains(&"| **`slots`** | integer | Slots \\| each. At least: `1`. |"), "{text}");
-        assert!(lines.contains(&"| `names[].name` | string |  |"), "{text}");
+        assert!(lines.contains(&"| `names[].name` | string | One. |"), "{text}");
+        assert!(!text.contains("embedded"), "{text}");
     }
 }

@@ -9,4 +9,5 @@ pub mod machinery;
 pub mod network;
 pub mod pki;
 pub mod server;
+pub mod shim;
 pub mod store;

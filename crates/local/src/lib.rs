@@ -7,7 +7,24 @@ pub mod kubeconfig;
 pub mod lock;
 pub mod machinery;
 pub mod network;
+pub mod node;
 pub mod pki;
 pub mod server;
 pub mod shim;
 pub mod store;
+
+use std::process::ExitCode;
+
+/// Runs the hidden parts of the executable, if the arguments ask for one: the shim that becomes a container, or the entry point of the Flink
+/// image. A main function calls this before it starts any thread.
+pub fn dispatch() -> Option<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (part, rest) = arguments.split_at_checked(2)?;
+    if part == shim::ARGUMENTS {
+        Some(shim::main())
+    } else if part == node::image::entrypoint::ARGUMENTS {
+        Some(node::image::entrypoint::main(rest))
+    } else {
+        None
+    }
+}

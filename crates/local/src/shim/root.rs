@@ -1,6 +1,6 @@
 //! Puts a container's file tree together and makes it the root.
 
-use super::tree::{Bind, Node, Tree, What};
+use super::tree::{Bind, Node, Origin, Tree, What};
 use super::{Error, Mount, Root, inside, system};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -50,10 +50,10 @@ fn plan(root: &Root) -> io::Result<Tree> {
     let dev = Path::new("/dev");
     tree.place(dev, What::Directory)?;
     for name in DEVICES {
-        tree.place(&dev.join(name), What::Bind(bind(&dev.join(name), false)))?;
+        tree.place(&dev.join(name), What::Bind(Bind::host(dev.join(name))))?;
     }
     for name in ["pts", "mqueue"].map(|name| dev.join(name)).iter().filter(|path| path.is_dir()) {
-        tree.place(name, What::Bind(bind(name, false)))?;
+        tree.place(name, What::Bind(Bind::host(name.clone())))?;
     }
     for (name, target) in DEVICE_LINKS {
         tree.place(&dev.join(name), What::Link(target.into()))?;
@@ -75,14 +75,14 @@ fn plan(root: &Root) -> io::Result<Tree> {
         if !inside(&mount.target) {
             return Err(io::Error::other(format!("{} is not an absolute path", mount.target.display())));
         }
-        let bind = Bind { read_only: mount.read_only, grows: true, ..bind(&mount.source, mount.essential) };
+        let bind = Bind {
+            read_only: mount.read_only,
+            origin: Origin::Volume { essential: mount.essential },
+            ..Bind::host(mount.source.clone())
+        };
         tree.place(&mount.target, What::Bind(bind))?;
     }
     Ok(tree)
-}
-
-fn bind(source: &Path, essential: bool) -> Bind {
-    Bind { source: source.to_owned(), read_only: false, grows: false, mounted: true, essential }
 }
 
 /// `at` is the path on the host, `path` the one that the container sees. `own` tells whether the directory above is the container's own.
@@ -93,12 +93,13 @@ fn apply(node: &Node, at: &Path, path: &Path, own: bool, warnings: &mut Vec<Stri
         What::Bind(bind) if bind.mounted => {
             if let Err(error) = attach(bind, at, own) {
                 let what = format!("mount {} at {}", bind.source.display(), path.display());
-                if bind.essential {
-                    return Err(Error::System { what, source: error });
-                }
-                // The host shows much that nobody needs, and hides some of it from a user namespace.
-                if node.is_volume() {
-                    warnings.push(format!("{what}: {error}"));
+                match bind.origin {
+                    Origin::Image | Origin::Volume { essential: true } => {
+                        return Err(Error::System { what, source: error });
+                    }
+                    Origin::Volume { essential: false } => warnings.push(format!("{what}: {error}")),
+                    // A user namespace hides some of the host.
+                    Origin::Host => {}
                 }
                 return Ok(());
             }
@@ -110,12 +111,6 @@ fn apply(node: &Node, at: &Path, path: &Path, own: bool, warnings: &mut Vec<Stri
         apply(child, &at.join(name), &path.join(name), own, warnings)?;
     }
     Ok(())
-}
-
-impl Node {
-    fn is_volume(&self) -> bool {
-        matches!(&self.what, What::Bind(bind) if bind.grows)
-    }
 }
 
 fn directory(at: &Path) -> io::Result<()> {

@@ -27,17 +27,26 @@ pub(super) enum What {
 pub(super) struct Bind {
     pub source: PathBuf,
     pub read_only: bool,
-    /// A mount below that finds no directory may create it in the source: true for a volume, never for the host.
-    pub grows: bool,
+    pub origin: Origin,
     /// False where the entry is visible already, through the bind of a directory above.
     pub mounted: bool,
-    /// Whether the container is useless without it.
-    pub essential: bool,
+}
+
+/// Whose an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The host shows much that nobody needs.
+    Host,
+    Image,
+    /// A mount below that finds no directory may create it in a volume.
+    Volume {
+        essential: bool,
+    },
 }
 
 impl Bind {
-    fn host(source: PathBuf) -> Self {
-        Bind { source, read_only: false, grows: false, mounted: true, essential: false }
+    pub fn host(source: PathBuf) -> Self {
+        Bind { source, read_only: false, origin: Origin::Host, mounted: true }
     }
 }
 
@@ -169,7 +178,7 @@ impl Tree {
             } else if kind.is_dir() && here == Kind::Directory {
                 self.merge(&target, &entry.path())?;
             } else if kind.is_dir() || here != Kind::Directory {
-                let bind = Bind { essential: true, ..Bind::host(entry.path()) };
+                let bind = Bind { origin: Origin::Image, ..Bind::host(entry.path()) };
                 self.place(&target, What::Bind(bind))?;
             }
         }
@@ -204,7 +213,8 @@ impl Tree {
                 if node.child(name)?.is_none() {
                     node.admit(name, last && is_file(what))?;
                 }
-                let child = node.child(name)?.ok_or_else(|| io::Error::other("the directory changed while it was read"))?;
+                let child =
+                    node.child(name)?.ok_or_else(|| io::Error::other("the directory changed while it was read"))?;
                 if let Some(target) = child.link()
                     && !(last && matches!(what, What::Link(_)))
                 {
@@ -213,7 +223,10 @@ impl Tree {
                 }
                 if !last && !child.is_directory() {
                     let place = seen.join(name);
-                    return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a directory", place.display())));
+                    return Err(io::Error::new(
+                        io::ErrorKind::NotADirectory,
+                        format!("{} is not a directory", place.display()),
+                    ));
                 }
                 node = child;
                 seen.push(name);
@@ -235,7 +248,7 @@ impl Node {
     /// Makes room for a new entry.
     fn admit(&mut self, name: &OsStr, file: bool) -> io::Result<()> {
         if let What::Bind(bind) = &self.what {
-            if bind.grows && !bind.read_only {
+            if matches!(bind.origin, Origin::Volume { .. }) && !bind.read_only {
                 let path = bind.source.join(name);
                 return if file { fs::File::create(path).map(drop) } else { fs::create_dir(path) };
             }
@@ -289,7 +302,7 @@ mod tests {
     }
 
     fn file(source: &Path) -> What {
-        What::Bind(Bind { essential: true, ..Bind::host(source.to_owned()) })
+        What::Bind(Bind { origin: Origin::Image, ..Bind::host(source.to_owned()) })
     }
 
     fn at<'a>(tree: &'a Tree, path: &str) -> &'a Node {
@@ -335,7 +348,9 @@ mod tests {
         fs::write(image.path().join("bin/tool"), "").unwrap();
         let mut tree = Tree::over(host.path()).unwrap();
         tree.merge(Path::new("/"), image.path()).unwrap();
-        assert!(matches!(&at(&tree, "/usr/bin/tool").what, What::Bind(bind) if bind.source == image.path().join("bin/tool")));
+        assert!(
+            matches!(&at(&tree, "/usr/bin/tool").what, What::Bind(bind) if bind.source == image.path().join("bin/tool"))
+        );
         assert!(matches!(&at(&tree, "/usr/bin/sh").what, What::Bind(bind) if bind.mounted));
         assert!(matches!(&at(&tree, "/jobs").what, What::Bind(bind) if bind.source == image.path().join("jobs")));
     }
@@ -344,7 +359,7 @@ mod tests {
     fn a_mount_inside_a_volume_grows_the_volume() {
         let (host, volume) = (host(), tempfile::tempdir().unwrap());
         let mut tree = Tree::over(host.path()).unwrap();
-        let bind = Bind { grows: true, ..Bind::host(volume.path().to_owned()) };
+        let bind = Bind { origin: Origin::Volume { essential: true }, ..Bind::host(volume.path().to_owned()) };
         tree.place(Path::new("/data"), What::Bind(bind)).unwrap();
         tree.place(Path::new("/data/etc/hosts"), file(&host.path().join("etc/hosts"))).unwrap();
         assert!(volume.path().join("etc/hosts").is_file());

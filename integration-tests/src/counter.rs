@@ -66,18 +66,12 @@ impl Report {
 
     /// Fails when a number was committed twice or is missing among 0, 1, 2, … up to the greatest one.
     pub fn exact(&self) -> Result<()> {
-        ensure!(
-            self.gaps.is_empty() && self.duplicates.is_empty(),
-            "the count is not exact: {self}"
-        );
+        ensure!(self.gaps.is_empty() && self.duplicates.is_empty(), "the count is not exact: {self}");
         Ok(())
     }
 
     fn missing(&self) -> u64 {
-        self.gaps
-            .iter()
-            .map(|gap| gap.end() - gap.start() + 1)
-            .sum()
+        self.gaps.iter().map(|gap| gap.end() - gap.start() + 1).sum()
     }
 }
 
@@ -87,21 +81,12 @@ impl fmt::Display for Report {
             None => return f.write_str("nothing is committed"),
             Some(maximum) => write!(f, "0 to {maximum} by {} execution(s)", self.executions())?,
         }
-        write!(
-            f,
-            ", {} missing, {} twice",
-            self.missing(),
-            self.duplicates.len()
-        )?;
+        write!(f, ", {} missing, {} twice", self.missing(), self.duplicates.len())?;
         if let Some(gap) = self.gaps.first() {
             write!(f, ", first gap {} to {}", gap.start(), gap.end())?;
         }
         if let Some((number, executions)) = self.duplicates.first_key_value() {
-            write!(
-                f,
-                ", first duplicate {number} by {}",
-                executions.join(" and ")
-            )?;
+            write!(f, ", first duplicate {number} by {}", executions.join(" and "))?;
         }
         Ok(())
     }
@@ -131,13 +116,9 @@ fn collect(directory: &Path, records: &mut Vec<(u64, String)>) -> Result<()> {
         if path.is_dir() {
             collect(&path, records)?;
         } else {
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
+            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             for line in text.lines() {
-                records.push(
-                    parse(line)
-                        .with_context(|| format!("{}: `{line}` is no record", path.display()))?,
-                );
+                records.push(parse(line).with_context(|| format!("{}: `{line}` is no record", path.display()))?);
             }
         }
     }
@@ -159,10 +140,7 @@ fn judge(mut records: Vec<(u64, String)>) -> Report {
             report.gaps.push(next..=number - 1);
         }
         if group.len() > 1 {
-            report.duplicates.insert(
-                number,
-                group.iter().map(|record| record.1.clone()).collect(),
-            );
+            report.duplicates.insert(number, group.iter().map(|record| record.1.clone()).collect());
         }
         for (_, execution) in group {
             *report.executions.entry(execution.clone()).or_default() += 1;
@@ -194,11 +172,7 @@ mod tests {
 
     #[test]
     fn each_number_once_is_exact_in_any_order_and_by_several_executions() {
-        let output = directory(&[
-            ("part-0", "a 2\na 0\n"),
-            ("part-1", "b 3\na 1\n"),
-            (".part-2.inprogress", "b 3\nx"),
-        ]);
+        let output = directory(&[("part-0", "a 2\na 0\n"), ("part-1", "b 3\na 1\n"), (".part-2.inprogress", "b 3\nx")]);
         let report = read(output.path()).unwrap();
         report.exact().unwrap();
         assert_eq!(report.maximum, Some(3));

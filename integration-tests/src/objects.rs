@@ -121,4 +121,37 @@ mod tests {
         let patch = json!({ "a": { "b": null, "e": 3 }, "d": [4] });
         assert_eq!(merged(base, patch), json!({ "a": { "c": 2, "e": 3 }, "d": [4] }));
     }
+
+    #[test]
+    fn what_scenarios_apply_can_be_read_as_what_it_is() {
+        let state = Path::new("/tmp/somewhere");
+        let (spec, counter) = (cluster_spec(state, json!({})), counter_spec(state, "one", json!({})));
+        read::<api::FlinkCluster>(cluster("name", &spec));
+        read::<api::FlinkJob>(job("name", "one", &counter));
+        let deployment = read::<api::FlinkDeployment>(deployment("name", &spec, &[("one", counter)]));
+        assert_eq!(deployment.spec.jobs.map(|jobs| jobs.len()), Some(1));
+    }
+
+    #[test]
+    fn the_examples_can_be_read_as_what_they_are() {
+        let deployment = read::<api::FlinkDeployment>(example("deployment"));
+        assert_eq!(deployment.spec.jobs.map(|jobs| jobs.len()), Some(3));
+        let cluster = read::<api::FlinkCluster>(example("cluster"));
+        let job = read::<api::FlinkJob>(example("job"));
+        let (cluster, job) = (cluster.metadata.name.unwrap_or_default(), job.metadata.name.unwrap_or_default());
+        assert!(job.starts_with(&format!("{cluster}-")), "the example job belongs to the example cluster");
+    }
+
+    fn example(name: &str) -> Value {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{name}.yaml"));
+        let text = std::fs::read_to_string(&file).expect("the example exists");
+        let mut value: serde_yaml::Value = serde_yaml::from_str(&text).expect("the example is YAML");
+        value.apply_merge().expect("its anchors exist");
+        serde_json::to_value(value).expect("YAML of this form is JSON")
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(object: Value) -> T {
+        let shown = object.to_string();
+        serde_json::from_value(object).unwrap_or_else(|error| panic!("{error} in {shown}"))
+    }
 }

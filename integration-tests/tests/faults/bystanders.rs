@@ -11,7 +11,7 @@ use crate::{counting, finish};
 
 pub async fn a_killed_supervisor_or_operator_disturbs_nobody(world: Arc<World>) -> Result<()> {
     let job = counting(&world, "bystander").await?;
-    for selector in ["clusterName=bystander,role=supervisor", "app=flink-operator"] {
+    for selector in ["clusterName=bystander,role=supervisor", "component=flink-operator"] {
         let pods = world.local.list("pod", selector).await?;
         ensure!(pods.len() == 1, "there is one pod with {selector}");
         let pod = integration_tests::world::name_of(&pods[0]).to_owned();

@@ -79,7 +79,7 @@ pub async fn an_operator_killed_in_the_middle_of_a_creation_finishes_it(world: A
     let deployment =
         objects::deployment("creation", &cluster_spec(&state, json!({})), &[("one", job("one")), ("two", job("two"))]);
     world.apply(&[deployment]).await?;
-    let operators = world.local.list("pod", "app=flink-operator").await?;
+    let operators = world.local.list("pod", "component=flink-operator").await?;
     world.local.kill(name_of(operators.first().context("there is an operator")?)).await?;
     for name in ["one", "two"] {
         let running = world.running(&format!("creation-{name}")).await?;

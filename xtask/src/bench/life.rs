@@ -53,7 +53,7 @@ async fn rest(world: &World, window: u64) -> Result<Vec<Figure>> {
     let after = versions(world).await?;
     let written = after.iter().filter(|one| !before.contains(one)).count();
     let supervisor = memory(world, "clusterName=life,role=supervisor").await?;
-    let operator = memory(world, "app=flink-operator").await?;
+    let operator = memory(world, "component=flink-operator").await?;
     step.done();
     #[expect(clippy::cast_precision_loss, reason = "a small count")]
     let written = written as f64;

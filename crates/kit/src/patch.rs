@@ -57,9 +57,9 @@ pub fn remove(path: &str) -> Value {
     json!({"op": "remove", "path": path})
 }
 
-/// Makes the whole patch conditional on the observed resourceVersion: the API server answers 409 when the object has moved on.
+/// Makes the whole patch conditional on the observed resourceVersion.
 pub fn at_version(resource_version: &str) -> Value {
-    json!({"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version})
+    test("/metadata/resourceVersion", resource_version)
 }
 
 /// A member name as a part of a JSON pointer.

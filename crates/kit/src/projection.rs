@@ -11,6 +11,9 @@ use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+/// A spec or status that is not looked at.
+pub type Ignored = serde::de::IgnoredAny;
+
 /// The metadata, `S` of the spec and `T` of the status of an object of kind `K`. Unknown members are skipped while reading.
 pub struct Projection<K, S, T> {
     pub metadata: ObjectMeta,
@@ -206,7 +209,7 @@ mod tests {
     use serde::Deserialize;
     use serde_json::json;
 
-    use super::{Parsed, Projection};
+    use super::{Ignored, Parsed, Projection};
 
     #[derive(Clone, Debug, Default, Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -216,16 +219,16 @@ mod tests {
 
     #[test]
     fn only_the_named_parts_are_read() {
-        let pod: Projection<Pod, (), Phase> = serde_json::from_value(json!({
+        let pod: Projection<Pod, Ignored, Phase> = serde_json::from_value(json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": "p", "managedFields": [{"manager": "kubectl"}], "labels": {"a": "b"}},
-            "spec": null,
+            "spec": {"containers": [{"name": "c"}]},
             "status": {"phase": "Running", "podIP": "10.0.0.1"},
         }))
         .expect("a pod");
         assert_eq!(pod.status.phase, "Running");
         assert_eq!(pod.metadata.managed_fields, None);
-        assert_eq!(Projection::<Pod, (), Phase>::kind(&()), "Pod");
+        assert_eq!(Projection::<Pod, Ignored, Phase>::kind(&()), "Pod");
     }
 
     #[test]

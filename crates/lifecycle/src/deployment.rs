@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use crate::Notice;
 use child::{Holder, holder};
 
+pub use status::failed;
+
 /// What is known when a deployment is looked at.
 #[derive(Clone, Debug)]
 pub struct Observed<'a> {

@@ -1,1 +1,65 @@
-//! To be written.
+//! The operator of one namespace: `FlinkDeployment` → `FlinkCluster` and `FlinkJob`s → a supervisor Deployment per cluster.
+//!
+//! It reads from watched caches, decides with `lifecycle`, and writes under the resourceVersion that it saw. It speaks to Kubernetes
+//! only; Flink is the supervisors' business. Invariant: a second operator beside it does no harm, so a single one needs no lease.
+
+mod args;
+mod caches;
+mod key;
+mod metrics;
+mod reconcile;
+
+use kit::events::Events;
+use kit::monitoring::{self, Monitoring};
+use prometheus_client::registry::Registry;
+
+pub use args::Args;
+
+/// Name of the component in events and metrics.
+const COMPONENT: &str = "flink-operator";
+/// Keys that are worked on at once: enough that one slow answer does not hold up the others.
+const WIDTH: usize = 8;
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("connect to Kubernetes")]
+    Connect(#[from] kit::client::ConnectError),
+    #[error(transparent)]
+    Monitoring(#[from] kit::monitoring::ServeError),
+    #[error("listen to signals")]
+    Signals(#[from] std::io::Error),
+}
+
+/// Runs until SIGINT or SIGTERM.
+pub async fn run(args: Args) -> Result<(), Error> {
+    let token = kit::shutdown::token()?;
+    args.log_unused();
+    let client = kit::client::connect(args.kube_config.as_deref()).await?;
+    let queue = kit::queue::Queue::default();
+    let caches = caches::start(&client, &args.namespace, &queue, &token);
+    let mut registry = Registry::default();
+    let timings = metrics::register(&mut registry, &args.namespace, &caches);
+    let address = kit::process::listen_address(args.monitoring_port);
+    let watched = caches.clone();
+    let ready = move || watched.missing().map_or(Ok(()), Err);
+    let monitoring = Monitoring { version: env!("CARGO_PKG_VERSION"), registry, ready: Box::new(ready) };
+    let address = monitoring::serve(address, monitoring, token.clone()).await?;
+    tracing::info!(namespace = args.namespace, %address, version = env!("CARGO_PKG_VERSION"), "operator started");
+
+    tokio::select! {
+        () = token.cancelled() => return Ok(()),
+        () = caches.synced() => tracing::info!("all resources are listed"),
+    }
+    let events = Events::start(client.clone(), COMPONENT);
+    let settings = manifests::Settings { image: args.image.clone(), dry_run: args.dry_run };
+    let context = reconcile::Context::new(client, &args.namespace, caches, events, settings);
+    queue
+        .drive(WIDTH, &token, |key| {
+            let (context, queue, timings) = (context.clone(), queue.clone(), timings.clone());
+            async move { timings.time(key.kind(), context.reconcile(key, &queue)).await }
+        })
+        .await;
+    tracing::info!("operator ended");
+    Ok(())
+}

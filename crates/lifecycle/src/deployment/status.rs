@@ -48,6 +48,25 @@ pub fn deleting(deployment: &FlinkDeployment, why: &str, now: Timestamp) -> Flin
     writer.finish(now)
 }
 
+/// The status of a plan of which something failed. `refused` means that a repetition will fail as well.
+pub fn failed(
+    deployment: &FlinkDeployment,
+    planned: FlinkDeploymentStatus,
+    why: &str,
+    refused: bool,
+    now: Timestamp,
+) -> FlinkDeploymentStatus {
+    let mut writer = Writer { deployment, status: planned, now };
+    let reason = if refused { reasons::INVALID } else { reasons::UPDATING };
+    writer.condition(READY, Is::False, reason, why.to_owned());
+    writer.condition(PROGRESSING, (!refused).into(), reason, why.to_owned());
+    if refused {
+        writer.condition(STALLED, Is::True, reason, why.to_owned());
+    }
+    writer.status.timestamp = deployment.status.as_ref().and_then(|status| status.timestamp.clone());
+    writer.finish(now)
+}
+
 struct Writer<'a> {
     deployment: &'a FlinkDeployment,
     status: FlinkDeploymentStatus,

@@ -1,0 +1,131 @@
+//! A look at a FlinkCluster: its supervisor.
+
+use api::conditions::reasons;
+use api::{FlinkCluster, names};
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use kit::client::{CallError, DEADLINE, call};
+use kit::projection::Parsed;
+use kit::queue::Next;
+use kube::api::{Api, ApiResource, DynamicObject, PostParams};
+use kube::{Resource, ResourceExt};
+use lifecycle::Notice;
+use lifecycle::supervision::{self, Correction, Effect, Observed, Plan, Seen};
+use serde_json::Value;
+
+use super::{Context, failed, ordinary};
+use crate::key::cluster_label;
+
+impl Context {
+    pub(super) async fn cluster(&self, name: &str) -> Next {
+        let Some(cached) = self.0.caches.clusters.get(name) else {
+            return Next::Changed;
+        };
+        let found = match cached.as_ref() {
+            Parsed::Valid(found) => found,
+            Parsed::Invalid { why, .. } => {
+                self.tell_unreadable(cached.as_ref(), why);
+                return Next::Changed;
+            }
+        };
+        let wanted = manifests::supervisor_deployment(found, &self.0.settings);
+        let wanted = wanted.map_err(|why| kit::chain(&why));
+        let plan = self.plan_cluster(found, wanted.as_ref());
+        self.act_cluster(found, plan).await
+    }
+
+    fn plan_cluster(&self, found: &FlinkCluster, wanted: Result<&Value, &String>) -> Plan {
+        let name = found.name_any();
+        let seen = self.0.caches.supervisors.get(&names::supervisor(&name));
+        let pods = self.0.caches.pods.matching(|pod| cluster_label(&pod.metadata).as_ref() == Some(&name));
+        let last = self.correction(&found.uid().unwrap_or_default());
+        let observed = Observed {
+            cluster: found,
+            deployment: seen.as_ref().map(|seen| Seen { meta: &seen.metadata, spec: &seen.spec }),
+            pods: pods.len(),
+            wanted: wanted.map_err(String::as_str),
+            last: last.as_ref(),
+        };
+        supervision::plan(&observed, Timestamp::now())
+    }
+
+    async fn act_cluster(&self, found: &FlinkCluster, plan: Plan) -> Next {
+        let (about, name) = (found.object_ref(&()), found.name_any());
+        for notice in &plan.notices {
+            self.tell(&about, notice);
+        }
+        for effect in &plan.effects {
+            match self.write_supervisor(found, effect).await {
+                Ok(true) => {
+                    if let Some(notice) = effect.notice() {
+                        self.tell(&about, &notice);
+                    }
+                    if matches!(effect, Effect::Create(_) | Effect::Replace { .. }) {
+                        self.tell_replaced_image(found);
+                    }
+                }
+                // The watch brings what was written meanwhile.
+                Ok(false) => return Next::Changed,
+                Err(error) => {
+                    self.0.events.warning(&about, "WriteFailed", format!("write the supervisor's Deployment: {}", kit::chain(&error)));
+                    return failed("FlinkCluster", &name, &error);
+                }
+            }
+        }
+        if let Some(why) = &plan.waiting {
+            tracing::debug!(cluster = name, why, "waiting");
+        }
+        plan.wake.map_or(Next::Changed, Next::After)
+    }
+
+    /// Whether the write happened; `false` if somebody else was first.
+    async fn write_supervisor(&self, found: &FlinkCluster, effect: &Effect) -> Result<bool, CallError> {
+        let uid = found.uid().unwrap_or_default();
+        match effect {
+            Effect::AddFinalizer | Effect::RemoveFinalizer => {
+                let add = *effect == Effect::AddFinalizer;
+                if !add {
+                    self.remember(&uid, None);
+                }
+                let outcome = self.patch_finalizer_of(found, names::OPERATOR_FINALIZER, add).await?;
+                Ok(outcome.written().is_some())
+            }
+            Effect::Create(manifest) => {
+                let object = dynamic(manifest)?;
+                ordinary(call(DEADLINE, self.dynamic_api().create(&PostParams::default(), &object)).await.map(drop))
+            }
+            Effect::Replace { deployment, .. } => {
+                let object = dynamic(deployment)?;
+                let (api, name) = (self.dynamic_api(), object.name_any());
+                let written = call(DEADLINE, api.replace(&name, &PostParams::default(), &object)).await;
+                let generation = written.as_ref().ok().and_then(|written| written.metadata.generation);
+                let happened = ordinary(written.map(drop))?;
+                if happened {
+                    let wanted = manifests::supervisor_deployment(found, &self.0.settings).ok();
+                    let wanted = wanted.as_ref().map(supervision::digest).unwrap_or_default();
+                    self.remember(&uid, Some(Correction { generation, wanted, at: Timestamp::now() }));
+                }
+                Ok(happened)
+            }
+            Effect::Delete { name, uid } => self.delete::<Deployment>(name, uid).await.map(|()| true),
+        }
+    }
+
+    fn dynamic_api(&self) -> Api<DynamicObject> {
+        let resource = ApiResource::erase::<Deployment>(&());
+        Api::namespaced_with(self.0.client.clone(), &self.0.namespace, &resource)
+    }
+
+    fn tell_replaced_image(&self, found: &FlinkCluster) {
+        let declared = &found.spec.supervisor.image;
+        let image = manifests::supervisor_image(declared, &self.0.settings.image);
+        if image.replaced {
+            let text = format!("the supervisor runs {} instead of {declared}, which is another program", image.name);
+            self.tell(&found.object_ref(&()), &Notice::normal(reasons::IMAGE_REPLACED, text));
+        }
+    }
+}
+
+fn dynamic(manifest: &Value) -> Result<DynamicObject, CallError> {
+    serde_json::from_value(manifest.clone()).map_err(|why| CallError::Kube(kube::Error::SerdeError(why)))
+}

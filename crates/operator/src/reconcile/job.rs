@@ -1,0 +1,79 @@
+//! A look at a FlinkJob: whose it is.
+
+use api::{FlinkJob, labels, names};
+use jiff::Timestamp;
+use kit::Outcome;
+use kit::client::CallError;
+use kit::patch;
+use kit::projection::Parsed;
+use kit::queue::Next;
+use kube::ResourceExt;
+use lifecycle::ownership::{self, Effect, Observed};
+use serde_json::{Value, json};
+
+use super::{Context, failed};
+
+impl Context {
+    pub(super) async fn job(&self, name: &str) -> Next {
+        let Some(cached) = self.0.caches.jobs.get(name) else {
+            return Next::Changed;
+        };
+        let found = match cached.as_ref() {
+            Parsed::Valid(found) => found,
+            Parsed::Invalid { why, .. } => {
+                self.tell_unreadable(cached.as_ref(), why);
+                return Next::Changed;
+            }
+        };
+        let (clusters, supervised) = (self.0.caches.clusters.names(), self.0.caches.supervised());
+        let observed = Observed { job: found, clusters: &clusters, supervised: &supervised };
+        let plan = ownership::plan(&observed, Timestamp::now());
+        let Some(effect) = plan.effect else {
+            return Next::Changed;
+        };
+        match self.write_job(found, &effect).await {
+            Ok(Outcome::Written(written)) => self.0.caches.jobs.learn(Parsed::Valid(Box::new(written))),
+            // The watch brings what was written meanwhile.
+            Ok(Outcome::Conflict | Outcome::Gone) => return Next::Changed,
+            Err(error) => return failed("FlinkJob", name, &error),
+        }
+        match effect {
+            Effect::Label { cluster, .. } => tracing::info!(job = name, cluster, "job belongs to cluster"),
+            Effect::Status(_) => tracing::info!(job = name, "job belongs to no cluster"),
+            Effect::RemoveFinalizer => tracing::info!(job = name, "released: there is no supervisor"),
+        }
+        Next::Changed
+    }
+
+    async fn write_job(&self, found: &FlinkJob, effect: &Effect) -> Result<Outcome<FlinkJob>, CallError> {
+        let jobs = self.api::<FlinkJob>();
+        match effect {
+            Effect::Label { cluster, job } => {
+                let mut operations = guard(found);
+                operations.extend(label_operations(found, cluster, job));
+                patch::json(&jobs, &found.name_any(), &operations).await
+            }
+            Effect::Status(status) => {
+                let mut job = found.clone();
+                job.status = Some(status.as_ref().clone());
+                kit::status::replace(&jobs, &job).await
+            }
+            Effect::RemoveFinalizer => self.patch_finalizer_of(found, names::SUPERVISOR_FINALIZER, false).await,
+        }
+    }
+}
+
+fn guard(found: &FlinkJob) -> Vec<Value> {
+    found.metadata.resource_version.as_deref().map(patch::at_version).into_iter().collect()
+}
+
+fn label_operations(found: &FlinkJob, cluster: &str, job: &str) -> Vec<Value> {
+    let wanted = [(labels::CLUSTER_NAME, cluster), (labels::JOB_NAME, job)];
+    if found.metadata.labels.is_none() {
+        let all: serde_json::Map<String, Value> =
+            wanted.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
+        return vec![patch::add("/metadata/labels", all)];
+    }
+    let path = |key: &str| format!("/metadata/labels/{}", patch::escape(key));
+    wanted.into_iter().map(|(key, value)| patch::add(&path(key), value)).collect()
+}

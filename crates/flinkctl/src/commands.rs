@@ -1,0 +1,75 @@
+//! The tree of commands.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Run Apache Flink on Kubernetes
+#[derive(Parser)]
+#[command(name = "flinkctl", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    group: Group,
+}
+
+#[derive(Subcommand)]
+enum Group {
+    /// The operator of a namespace
+    #[command(subcommand)]
+    Operator(Operator),
+    /// The submission of a job
+    #[command(subcommand)]
+    Bootstrap(Bootstrap),
+}
+
+#[derive(Subcommand)]
+enum Operator {
+    Run(Box<operator::Args>),
+}
+
+#[derive(Subcommand)]
+enum Bootstrap {
+    Run(Box<bootstrap::Args>),
+    Install(bootstrap::InstallArgs),
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub fn run(self) -> Result<ExitCode> {
+        match self.group {
+            Group::Operator(Operator::Run(args)) => {
+                kit::telemetry::init(&args.telemetry);
+                kit::process::block_on(operator::run(*args))??;
+            }
+            Group::Bootstrap(Bootstrap::Run(args)) => {
+                kit::telemetry::init(&args.telemetry);
+                let outcome = kit::process::block_on(bootstrap::run(&args))?;
+                return Ok(outcome.reason.exit_code().into());
+            }
+            Group::Bootstrap(Bootstrap::Install(args)) => bootstrap::install(&args)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    #[test]
+    fn the_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn servers_have_their_places() {
+        for line in ["operator run --namespace=flink --port=4444", "bootstrap install --to /flinkctl-bin/flinkctl"] {
+            let words = std::iter::once("flinkctl").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        assert!(Cli::try_parse_from(["flinkctl", "operator"]).is_err());
+    }
+}

@@ -150,8 +150,6 @@ pub struct SavepointOperation {
 pub enum Stop {
     /// Nothing is known to run: the bootstrap is taken back first.
     Abort {
-        /// Its pod was seen to have started, so a submission may still be on its way.
-        started: bool,
         /// Since when neither the bootstrap nor its Flink job are seen.
         quiet: Option<Timestamp>,
     },

@@ -78,6 +78,8 @@ pub enum Inbox {
     New(Request),
     /// The accepted command is under way.
     UnderWay,
+    /// Another one, while the accepted command is under way.
+    Meanwhile(Request),
     /// Done: the annotation still says it and is to be reset.
     Reset,
     /// Done and reset: it can be forgotten.
@@ -89,6 +91,9 @@ pub fn inbox(remembered: Option<&Command>, request: Option<&Request>) -> Inbox {
     match (remembered, request) {
         (None, None) => Inbox::Nothing,
         (None, Some(request)) => Inbox::New(request.clone()),
+        (Some(command), Some(request)) if !command.done && !same(command, request) => {
+            Inbox::Meanwhile(request.clone())
+        }
         (Some(command), _) if !command.done => Inbox::UnderWay,
         (Some(_), None) => Inbox::Forget,
         (Some(command), Some(request)) if same(command, request) => Inbox::Reset,
@@ -151,6 +156,9 @@ mod tests {
         assert_eq!(report.outcome, Outcome::Accepted);
         let later = request("9", false, Action::Stop);
         assert_eq!(inbox(Some(&command), Some(&later)), Inbox::UnderWay);
+        assert_eq!(inbox(Some(&command), None), Inbox::UnderWay);
+        let start = request("9", false, Action::Start);
+        assert_eq!(inbox(Some(&command), Some(&start)), Inbox::Meanwhile(start));
         let done = remembered("7", Action::Stop, true);
         assert_eq!(inbox(Some(&done), Some(&later)), Inbox::Reset);
         assert_eq!(inbox(Some(&done), None), Inbox::Forget);

@@ -51,6 +51,7 @@ pub const JOB: &[Edge] = &[
     edge("Stopping", "Running", "the savepoint failed"),
     edge("Stopping", "Ended", "stop"),
     edge("Stopping", "Terminated", "deletion"),
+    edge("Ended", "Stopping", "its Flink job lives after all"),
     edge("Ended", "Waiting", "START, the restart policy, or a mended definition"),
     edge("Ended", "Terminated", "deleted"),
 ];

@@ -19,6 +19,13 @@ pub(super) fn receive(observed: &Observed<'_>, step: &mut Step) {
             }
         }
         Inbox::New(request) => new(observed, step, &request),
+        // A cluster that cannot start is never done with START: STOP must not wait for it.
+        Inbox::Meanwhile(request) => {
+            let stop = request.action == Requested::Known(Action::Stop);
+            if stop && matches!(step.record.phase, ClusterPhase::Starting { .. }) {
+                new(observed, step, &request);
+            }
+        }
     }
 }
 

@@ -34,7 +34,8 @@ pub fn step(observed: &Observed<'_>) -> Step {
         return unsupervised(observed, step);
     }
     commands::receive(observed, &mut step);
-    if step.settled() {
+    // One transition at a time: what a command began is looked at afresh.
+    if step.settled() || step.record.phase != observed.record.phase {
         return step;
     }
     match step.record.phase.clone() {

@@ -30,12 +30,13 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, uid: &str) -> Step {
 /// Counted from the first request that failed, not from the last change of anything.
 fn unreachable(observed: &Observed<'_>, mut step: Step, manager: &PodView, why: &str, since: Timestamp) -> Step {
     let deadline = since + observed.desired.task_timeout;
-    if observed.now > deadline {
+    if observed.now < deadline {
+        step.wake = Some(deadline);
+    } else {
         let text = format!("the JobManager {} has not answered since {since}: {why}", manager.name);
         step.notices.push(Notice::warning("JobManagerUnreachable", text));
         step.effects.push(Effect::DeletePod { name: manager.name.clone(), uid: manager.uid.clone() });
     }
-    step.wake = Some(deadline);
     taskmanagers::create_missing(observed, &mut step, &manager.uid);
     step.wait(Waiting::Flink { why: why.to_owned() })
 }
@@ -58,7 +59,7 @@ fn converge(observed: &Observed<'_>, mut step: Step, manager: &PodView, flink: &
     let surplus = taskmanagers::remove_surplus(observed, &mut step, flink);
     unmanaged(observed, &mut step, manager, flink);
     let required = taskmanagers::required(&observed.jobs);
-    if flink.slots_total < required {
+    if flink.slots_total < required || missing > 0 {
         return step.wait(Waiting::Slots { registered: flink.slots_total, required });
     }
     if surplus > 0 {

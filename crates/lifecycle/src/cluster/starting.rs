@@ -76,16 +76,19 @@ fn answer(observed: &Observed<'_>, mut step: Step, pod: &PodView, since: Timesta
             step.notices.push(Notice::normal("Started", format!("JobManager {} runs Flink {version}", pod.name)));
             commands::done(&mut step, Outcome::Done, "the cluster runs");
             step.goto(ClusterPhase::Started { uid: pod.uid.clone() });
+            // What holds back a crash loop, and the removal of TaskManagers, counts from here.
+            step.record.rescaled = Some(observed.now);
             step.effects.clear();
             step.wait(Waiting::Next)
         }
         Reading::Unknown { why, .. } => {
             let deadline = since + observed.desired.task_timeout;
-            if observed.now > deadline && pod.state == PodState::Running {
+            if observed.now < deadline {
+                step.wake = Some(deadline);
+            } else if pod.state == PodState::Running {
                 step.effects.push(Effect::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() });
                 return step.wait(Waiting::JobManager { detail: format!("it does not answer ({why})") });
             }
-            step.wake = Some(deadline);
             let detail = match &pod.state {
                 PodState::Pending { detail: Some(detail) } => detail.clone(),
                 PodState::Pending { detail: None } => "its pod is being started".into(),

@@ -41,8 +41,8 @@ pub(super) fn step(
 fn give_up(observed: &Observed<'_>, step: &mut Step) {
     let Reading::Unknown { since, why } = &observed.flink else { return };
     let deadline = *since + observed.desired.task_timeout;
-    step.wake = Some(deadline);
-    if observed.now <= deadline {
+    if observed.now < deadline {
+        step.wake = Some(deadline);
         return;
     }
     for pod in observed.pods.iter().filter(|pod| pod.role == Role::JobManager && !pod.deleting) {

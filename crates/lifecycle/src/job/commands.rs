@@ -3,6 +3,8 @@
 use api::annotations::Action;
 use api::record::{End, JobNext, JobPhase, Restore, SavepointOperation, Stop};
 
+use super::ended::in_flight;
+use super::waiting::stall;
 use super::{ClusterState, Effect, Observed, Step, Waiting, begin_stop, done, end, stop_of};
 use crate::command::{self, Inbox, Outcome, Request, Requested};
 use crate::{Notice, ids};
@@ -19,6 +21,17 @@ pub(super) fn receive(observed: &Observed<'_>, step: &mut Step) {
             }
         }
         Inbox::New(request) => new(observed, step, &request),
+        Inbox::Meanwhile(request) if supersedes(step, &request) => new(observed, step, &request),
+        Inbox::Meanwhile(_) => {}
+    }
+}
+
+/// A start that cannot go on is never done: what takes it back must not wait for it.
+fn supersedes(step: &Step, request: &Request) -> bool {
+    match (&step.record.phase, &request.action) {
+        (JobPhase::Waiting { .. } | JobPhase::Submitting { .. }, Requested::Known(Action::Stop))
+        | (JobPhase::Waiting { .. }, Requested::Known(Action::ForgetSavepoint)) => true,
+        _ => false,
     }
 }
 
@@ -34,7 +47,7 @@ fn new(observed: &Observed<'_>, step: &mut Step, request: &Request) {
             return;
         }
     };
-    match admit(observed, step, action) {
+    match admit(observed, step, action, request.without_savepoint) {
         Admission::Later => {}
         Admission::Refused(why) => {
             step.notices.push(Notice::warning("ActionRefused", format!("{}: {why}", action.as_str())));
@@ -59,7 +72,7 @@ enum Admission {
     Refused(&'static str),
 }
 
-fn admit(observed: &Observed<'_>, step: &Step, action: Action) -> Admission {
+fn admit(observed: &Observed<'_>, step: &Step, action: Action, without_savepoint: bool) -> Admission {
     use Admission::{Granted, Later, Refused};
     if observed.desired.deleting {
         return Refused("the job is being deleted");
@@ -73,9 +86,19 @@ fn admit(observed: &Observed<'_>, step: &Step, action: Action) -> Admission {
         (JobPhase::Running, _)
         | (JobPhase::Waiting { .. } | JobPhase::Submitting { .. }, Action::Stop)
         | (JobPhase::Waiting { .. } | JobPhase::Ended { .. }, Action::ForgetSavepoint) => Granted,
-        (JobPhase::Waiting { .. }, Action::Start) if step.record.restore == Restore::Newest => Granted,
-        (JobPhase::Ended { .. }, Action::Start) if cluster_runs => Granted,
-        (JobPhase::Ended { .. }, Action::Start) => Later,
+        // While the newest state is only being looked for, START must not pick an older one.
+        (JobPhase::Waiting { .. }, Action::Start) if stall(observed, &step.record).is_some() => {
+            match without_savepoint || step.record.savepoint.is_some() {
+                true => Granted,
+                false => Refused("no savepoint is recorded; FORGET_SAVEPOINT starts the job without state"),
+            }
+        }
+        (JobPhase::Ended { end, at }, Action::Start) => {
+            match cluster_runs && !in_flight(observed, step, end, *at).is_some_and(|until| observed.now < until) {
+                true => Granted,
+                false => Later,
+            }
+        }
         (JobPhase::Waiting { .. } | JobPhase::Submitting { .. }, Action::Start) => {
             Refused("the job is already starting")
         }
@@ -124,7 +147,7 @@ fn stop(observed: &Observed<'_>, step: &mut Step, without_savepoint: bool) {
             begin_stop(step, observed, stop, next);
         }
         (JobPhase::Submitting { .. }, _) => {
-            begin_stop(step, observed, Stop::Abort { started: false, quiet: None }, next);
+            begin_stop(step, observed, Stop::Abort { quiet: None }, next);
         }
         _ => end(step, observed, next, None),
     }

@@ -1,13 +1,25 @@
 //! A job that does not run: stay, or start again as the user's policy says.
 
 use api::RestartPolicy;
-use api::record::{End, JobNext, JobPhase, Restore};
+use api::record::{Checkpoints, End, JobNext, JobPhase, JobRecord, Restore, Stop};
 use jiff::Timestamp;
 
-use super::{ClusterState, Effect, Observed, Step, Waiting, earlier, end as end_as};
+use super::{
+    ClusterState, Effect, Observed, SUBMISSION_GRACE, Step, Waiting, begin_stop, earlier, end as end_as, flink_job,
+    same_incarnation, stop_of,
+};
 use crate::Notice;
 
 pub(super) fn step(observed: &Observed<'_>, mut step: Step, end: &End, at: Timestamp) -> Step {
+    if let Some(stop) = lives(observed, &step) {
+        step.notices.push(Notice::warning("Stopping", "its Flink job lives after all"));
+        begin_stop(&mut step, observed, stop, JobNext::Stay { end: end.clone() });
+        return step;
+    }
+    if let Some(until) = in_flight(observed, &step, end, at).filter(|until| observed.now < *until) {
+        step.wake = earlier(step.wake, Some(until));
+        return step.wait(Waiting::RestartDelay { until });
+    }
     if observed.desired.deleting {
         end_as(&mut step, observed, JobNext::Delete, None);
         return step;
@@ -38,28 +50,54 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, end: &End, at: Times
     step
 }
 
-/// A job that never ran takes over another initial savepoint.
-fn adopt_savepoint(observed: &Observed<'_>, step: &mut Step) {
-    let path = &observed.desired.savepoint_path;
-    let untouched = step.record.savepoint == step.record.initial_savepoint;
-    let never_ran = untouched && step.record.restore != Restore::Newest;
-    if never_ran && *path != step.record.initial_savepoint {
-        step.record.initial_savepoint.clone_from(path);
-        step.record.savepoint.clone_from(path);
-        step.record.restore = path.clone().map_or(Restore::Empty, |path| Restore::Savepoint { path });
+/// How to end an execution that should have ended.
+fn lives(observed: &Observed<'_>, step: &Step) -> Option<Stop> {
+    let attempt = step.record.attempt.as_ref()?;
+    let job = flink_job(observed, attempt).flatten().filter(|job| !job.terminal)?;
+    let next = JobNext::Stay { end: End::Stopped };
+    Some(if job.state == "RUNNING" { stop_of(observed, attempt, &next, false) } else { Stop::Cancel })
+}
+
+/// Until when an earlier try of an attempt that was refused may still arrive at its JobManager.
+pub(super) fn in_flight(observed: &Observed<'_>, step: &Step, end: &End, at: Timestamp) -> Option<Timestamp> {
+    let attempt = step.record.attempt.as_ref().filter(|_| matches!(end, End::NotStarted { .. }))?;
+    same_incarnation(observed, attempt).then(|| at + SUBMISSION_GRACE)
+}
+
+/// A job without state of its own takes over another initial savepoint.
+pub(super) fn adopt_savepoint(observed: &Observed<'_>, step: &mut Step) {
+    if !redirected(observed, &step.record, &step.record.restore) {
+        return;
     }
+    let path = &observed.desired.savepoint_path;
+    step.record.initial_savepoint.clone_from(path);
+    step.record.savepoint.clone_from(path);
+    step.record.restore = path.clone().map_or(Restore::Empty, |path| Restore::Savepoint { path });
+}
+
+/// The user gives another initial savepoint in place of the one that the job (re)starts from.
+fn redirected(observed: &Observed<'_>, record: &JobRecord, restore: &Restore) -> bool {
+    let initial = match restore {
+        Restore::Empty => record.initial_savepoint.is_none(),
+        Restore::Savepoint { path } => Some(path) == record.initial_savepoint.as_ref(),
+        Restore::Checkpoint { .. } | Restore::Newest => false,
+    };
+    initial && record.savepoint == record.initial_savepoint && observed.desired.savepoint_path != record.initial_savepoint
 }
 
 /// A job that could not start is tried again as soon as its definition is another one, whatever the policy.
 fn mended(observed: &Observed<'_>, step: &Step, end: &End) -> bool {
-    let failed_to_start = matches!(end, End::NotStarted { .. });
-    failed_to_start
-        && observed.desired.parallelism > 0
-        && step.record.attempt.as_ref().is_some_and(|last| {
-            last.digest != observed.desired.digest
-                || last.restore != step.record.restore
-                || last.parallelism != observed.desired.parallelism
-        })
+    let Some(last) = &step.record.attempt else { return false };
+    let failed_to_start = match end {
+        End::NotStarted { .. } => true,
+        End::Failed { .. } => last.checkpoints == Checkpoints::Unknown,
+        _ => false,
+    };
+    let forgotten_or_adopted = step.record.restore != observed.record.restore;
+    let to_be_adopted =
+        step.record.restore == Restore::Newest && redirected(observed, &step.record, &last.restore);
+    let changed = last.digest != observed.desired.digest || last.parallelism != observed.desired.parallelism;
+    failed_to_start && observed.desired.parallelism > 0 && (changed || forgotten_or_adopted || to_be_adopted)
 }
 
 /// Whether the policy allows a restart, and if so whether the delay comes first.

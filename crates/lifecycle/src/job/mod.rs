@@ -20,6 +20,7 @@ pub use view::{
     Step, Waiting,
 };
 
+use api::annotations::Action;
 use api::record::{Attempt, End, JobNext, JobPhase, Restore, Stop};
 use jiff::{SignedDuration, Timestamp};
 
@@ -36,11 +37,17 @@ const SUBMISSION_TRIES: u32 = 5;
 #[must_use]
 pub fn step(observed: &Observed<'_>) -> Step {
     let mut step = Step::from(observed.record.clone());
-    if !observed.desired.supervised && !matches!(step.record.phase, JobPhase::Terminated) {
+    let goes_on = match step.record.phase {
+        JobPhase::New => observed.desired.supervised,
+        JobPhase::Terminated => true,
+        _ => observed.desired.supervised || observed.desired.deleting,
+    };
+    if !goes_on {
         return unsupervised(observed, step);
     }
     commands::receive(observed, &mut step);
-    if step.settled() {
+    // One transition at a time: what a command began is looked at afresh.
+    if step.settled() || step.record.phase != observed.record.phase {
         return step;
     }
     match step.record.phase.clone() {
@@ -54,13 +61,15 @@ pub fn step(observed: &Observed<'_>) -> Step {
     }
 }
 
-/// Without our finalizer the object could vanish under a running job: it comes first.
+/// Without our finalizer the object could vanish under a running job: it comes first. It cannot be put on an object
+/// that is being deleted: what runs is then stopped for as long as the object is there.
 fn unsupervised(observed: &Observed<'_>, mut step: Step) -> Step {
     if observed.desired.deleting {
         step.record.phase = JobPhase::Terminated;
         step.waiting = Waiting::Deletion;
-    } else if observed.cluster.state == ClusterState::Terminated {
-        step.waiting = Waiting::Cluster { why: "the cluster is being deleted".into() };
+    } else if matches!(observed.cluster.state, ClusterState::Terminated | ClusterState::Missing) {
+        // Nobody would take the finalizer off again once the supervisor is gone with its cluster.
+        step.waiting = Waiting::Cluster { why: "there is no cluster, or it is being deleted".into() };
     } else {
         step.effects.push(Effect::AddFinalizer);
         step.waiting = Waiting::Finalizer;
@@ -80,12 +89,19 @@ fn initialise(observed: &Observed<'_>, mut step: Step) -> Step {
     step
 }
 
+/// Lets the object go once nothing of it can live.
 fn terminated(observed: &Observed<'_>, mut step: Step) -> Step {
-    step.waiting = Waiting::Deletion;
+    let last = step.record.attempt.as_ref().filter(|attempt| !same_incarnation(observed, attempt));
+    if let Some(number) = last.map(|attempt| attempt.incarnation.number)
+        && observed.cluster.alive.contains(&number)
+    {
+        // The tasks of a JobManager that is gone live on in its TaskManagers for a while.
+        return step.wait(Waiting::OldPods { incarnations: vec![number] });
+    }
     if observed.desired.supervised {
         step.effects.push(Effect::RemoveFinalizer);
     }
-    step
+    step.wait(Waiting::Deletion)
 }
 
 /// Ends the attempt: from here on nothing may start it again.
@@ -93,7 +109,7 @@ fn end(step: &mut Step, observed: &Observed<'_>, next: JobNext, restore: Option<
     if let Some(restore) = restore {
         step.record.restore = restore;
     }
-    step.record.operation = None;
+    drop_operation(step);
     match next {
         JobNext::Restart => step.goto(JobPhase::Waiting { since: observed.now }),
         JobNext::Delete => step.goto(JobPhase::Terminated),
@@ -107,9 +123,17 @@ fn end(step: &mut Step, observed: &Observed<'_>, next: JobNext, restore: Option<
 }
 
 /// The attempt's JobManager is gone, and with it the job.
-fn lost(step: &mut Step, observed: &Observed<'_>, next: JobNext) {
+fn lost(step: &mut Step, observed: &Observed<'_>, next: JobNext, restore: Restore) {
     step.notices.push(Notice::warning("JobManagerLost", "the JobManager that ran the job is gone"));
-    end(step, observed, next, Some(Restore::Newest));
+    end(step, observed, next, Some(restore));
+}
+
+/// Nothing more will be heard of a savepoint that was asked for.
+fn drop_operation(step: &mut Step) {
+    step.record.operation = None;
+    if step.under_way(Action::TriggerSavepoint) {
+        done(step, command::Outcome::Failed, "the job stopped before the savepoint was completed");
+    }
 }
 
 /// Begins to end an execution that may live.
@@ -117,7 +141,7 @@ fn begin_stop(step: &mut Step, observed: &Observed<'_>, stop: Stop, next: JobNex
     if let (Stop::Savepoint { directory, .. }, Some(attempt)) = (&stop, step.record.attempt.as_mut()) {
         attempt.stop_directory = Some(directory.clone());
     }
-    step.record.operation = None;
+    drop_operation(step);
     step.goto(JobPhase::Stopping { stop, next, since: observed.now });
     step.waiting = Waiting::Next;
 }

@@ -2,7 +2,7 @@
 
 use api::RestartPolicy;
 use api::annotations::Action;
-use api::record::{Attempt, Checkpoints, End, JobNext, SavepointOperation};
+use api::record::{Attempt, Checkpoints, End, JobNext, Restore, SavepointOperation};
 
 use super::{
     ClusterState, Effect, FlinkJobView, Observed, OperationView, Step, Waiting, begin_stop, done, earlier, finished,
@@ -12,17 +12,17 @@ use crate::{Notice, Reading, command, ids};
 
 pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
     let Some(attempt) = step.record.attempt.clone() else {
-        lost(&mut step, observed, JobNext::Restart);
+        lost(&mut step, observed, JobNext::Restart, Restore::Newest);
         return step;
     };
     if !same_incarnation(observed, &attempt) {
-        lost(&mut step, observed, after_loss(observed));
+        lost(&mut step, observed, after_loss(observed), Restore::Newest);
         return step;
     }
     let job = match flink_job(observed, &attempt) {
         Some(Some(job)) => job,
         Some(None) => {
-            lost(&mut step, observed, after_loss(observed));
+            lost(&mut step, observed, after_loss(observed), Restore::Newest);
             return step;
         }
         None => return unreachable(observed, step, &attempt),

@@ -16,11 +16,15 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, stop: Stop, next: Jo
     };
     let next = if observed.desired.deleting { JobNext::Delete } else { next };
     if !same_incarnation(observed, &attempt) {
-        lost(&mut step, observed, next);
+        let restore = match stop {
+            Stop::Cancel => canceled(&step, observed, &next),
+            Stop::Abort { .. } | Stop::Savepoint { .. } => Restore::Newest,
+        };
+        lost(&mut step, observed, next, restore);
         return step;
     }
     match stop {
-        Stop::Abort { started, quiet } => abort(observed, step, &attempt, next, (started, quiet, since)),
+        Stop::Abort { quiet } => abort(observed, step, &attempt, next, (quiet, since)),
         Stop::Cancel => cancel(observed, step, &attempt, next),
         // A deletion takes no savepoint, and does not wait for one.
         Stop::Savepoint { .. } if next == JobNext::Delete => {
@@ -32,28 +36,21 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, stop: Stop, next: Jo
 }
 
 /// Takes a submission back: the bootstrap goes first; what it may have submitted is then stopped.
+///
+/// A bootstrap that is not seen, or was not seen to start, may have run all the same between two looks: what it sent
+/// is waited for in any case.
 fn abort(
     observed: &Observed<'_>,
     mut step: Step,
     attempt: &Attempt,
     next: JobNext,
-    (started, quiet, since): (bool, Option<Timestamp>, Timestamp),
+    (quiet, since): (Option<Timestamp>, Timestamp),
 ) -> Step {
-    let (gone, seen_started) = match &observed.bootstrap {
-        BootstrapView::Absent => (true, false),
-        BootstrapView::Leaving { started } => (false, *started),
-        BootstrapView::Active { uid, started, .. } => {
-            step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
-            (false, *started)
-        }
-        BootstrapView::Ended { uid, .. } => {
-            step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
-            (false, true)
-        }
-    };
-    let started = started || seen_started;
-    if !gone {
-        step.goto(JobPhase::Stopping { stop: Stop::Abort { started, quiet: None }, next, since });
+    if let BootstrapView::Active { uid, .. } | BootstrapView::Ended { uid, .. } = &observed.bootstrap {
+        step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
+    }
+    if observed.bootstrap != BootstrapView::Absent {
+        step.goto(JobPhase::Stopping { stop: Stop::Abort { quiet: None }, next, since });
         return step.wait(Waiting::OldBootstrap);
     }
     match flink_job(observed, attempt) {
@@ -71,10 +68,10 @@ fn abort(
             step
         }
         Some(None) => {
-            let until = quiet.unwrap_or(observed.now) + SUBMISSION_GRACE;
-            if started && observed.now < until {
-                let quiet = quiet.or(Some(observed.now));
-                step.goto(JobPhase::Stopping { stop: Stop::Abort { started, quiet }, next, since });
+            let quiet = quiet.unwrap_or(observed.now);
+            let until = quiet + SUBMISSION_GRACE;
+            if observed.now < until {
+                step.goto(JobPhase::Stopping { stop: Stop::Abort { quiet: Some(quiet) }, next, since });
                 step.wake = earlier(step.wake, Some(until));
                 return step.wait(Waiting::Submission { detail: "it may still arrive".into() });
             }

@@ -1,6 +1,6 @@
 //! An attempt that is recorded: a bootstrap submits it, once.
 
-use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Stop};
+use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use jiff::Timestamp;
 
 use super::{
@@ -15,7 +15,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tr
         return step;
     };
     if !same_incarnation(observed, &attempt) {
-        lost(&mut step, observed, JobNext::Restart);
+        lost(&mut step, observed, JobNext::Restart, Restore::Newest);
         return step;
     }
     let seen = flink_job(observed, &attempt);
@@ -23,14 +23,14 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tr
         return submitted(observed, step, &attempt, job);
     }
     if let Some(next) = withdrawn(observed, &attempt) {
-        begin_stop(&mut step, observed, Stop::Abort { started: false, quiet: None }, next);
+        begin_stop(&mut step, observed, Stop::Abort { quiet: None }, next);
         return step;
     }
     let deadline = since + observed.desired.restart_timeout;
     if observed.now > deadline {
         let message = format!("the job was not running after {:#}", observed.desired.restart_timeout);
         let next = JobNext::Stay { end: End::NotStarted { reason: "Timeout".into(), message } };
-        begin_stop(&mut step, observed, Stop::Abort { started: false, quiet: None }, next);
+        begin_stop(&mut step, observed, Stop::Abort { quiet: None }, next);
         return step;
     }
     step.wake = earlier(step.wake, Some(deadline));
@@ -124,7 +124,7 @@ fn submit(
             if tries >= SUBMISSION_TRIES {
                 let message = format!("the bootstrap ended without a result {tries} times");
                 let next = JobNext::Stay { end: End::NotStarted { reason: "BootstrapLost".into(), message } };
-                begin_stop(&mut step, observed, Stop::Abort { started: true, quiet: None }, next);
+                begin_stop(&mut step, observed, Stop::Abort { quiet: None }, next);
                 return step;
             }
             step.notices.push(Notice::warning("BootstrapLost", "the bootstrap ended without a result; it is repeated"));

@@ -1,13 +1,14 @@
 //! A job that is to start: everything that must be true before a new attempt is made.
 
-use api::record::{Attempt, End, Incarnation, JobNext, JobPhase, Restore};
+use api::record::{Attempt, End, Incarnation, JobNext, JobPhase, JobRecord, Restore};
 use jiff::Timestamp;
 
+use super::ended::adopt_savepoint;
 use super::{
-    BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Step, Waiting, begin_stop, end, resolve,
-    stop_of,
+    BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Stall, Step, Waiting, begin_stop, done,
+    end, resolve, stop_of,
 };
-use crate::{Notice, Reading, ids};
+use crate::{Notice, Reading, command, ids};
 
 /// How many earlier attempts are looked for among Flink's jobs.
 const STRAYS: u64 = 16;
@@ -80,7 +81,7 @@ fn earlier_execution(
 ) -> Option<Step> {
     let last = step.record.attempt.clone()?;
     let lives = |id: &str| jobs.iter().find(|job| job.id == id && !job.terminal);
-    if let Some(job) = lives(&last.job_id) {
+    if let Some(job) = lives(&last.job_id).filter(|_| last.incarnation.uid == manager.uid) {
         let stop = match job.state.as_str() {
             "RUNNING" => stop_of(observed, &last, &JobNext::Restart, false),
             _ => api::record::Stop::Cancel,
@@ -88,7 +89,7 @@ fn earlier_execution(
         begin_stop(step, observed, stop, JobNext::Restart);
         return Some(step.clone());
     }
-    let strays = (last.number.saturating_sub(STRAYS).max(1)..last.number)
+    let strays = (last.number.saturating_sub(STRAYS).max(1)..=last.number)
         .map(|number| ids::job_id(&observed.desired.uid, number))
         .find(|id| lives(id).is_some())?;
     let incarnation = Incarnation { number: manager.number, uid: manager.uid.clone() };
@@ -107,17 +108,29 @@ fn newest(observed: &Observed<'_>, mut step: Step) -> Step {
     };
     match resolve(last, &evidence.found, evidence.known_place) {
         Ok(restore) => {
+            step.record.restore = restore;
+            adopt_savepoint(observed, &mut step);
+            let restore = step.record.restore.clone();
             let from = restore.path().map_or_else(|| "no state".to_owned(), str::to_owned);
             step.notices.push(Notice::normal("RestorePointFound", format!("the job goes on from {from}")));
             if let Restore::Savepoint { path } = &restore {
                 step.record.savepoint = Some(path.clone());
                 step.record.savepoint_at = Some(observed.now);
             }
-            step.record.restore = restore;
             step
         }
-        Err(stall) => step.wait(Waiting::Stalled { reason: stall.reason, message: stall.message }),
+        Err(stall) => {
+            // The user's answer to this is another command.
+            done(&mut step, command::Outcome::Failed, stall.message.clone());
+            step.wait(Waiting::Stalled { reason: stall.reason, message: stall.message })
+        }
     }
+}
+
+/// Why the newest state cannot be told, if that is what the job waits for.
+pub(super) fn stall(observed: &Observed<'_>, record: &JobRecord) -> Option<Stall> {
+    let evidence = observed.evidence.known().filter(|_| record.restore == Restore::Newest)?;
+    resolve(record.attempt.as_ref()?, &evidence.found, evidence.known_place).err()
 }
 
 fn attempt(observed: &Observed<'_>, mut step: Step, manager: &JobManager) -> Step {

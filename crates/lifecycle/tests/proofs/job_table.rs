@@ -1,0 +1,323 @@
+//! The decisions about a job, row by row.
+
+use api::RestartPolicy::{Always, Never, OnlyIfFailed};
+use api::record::{Checkpoints, End, JobNext, JobPhase, Restore, Stop};
+use jiff::SignedDuration;
+use lifecycle::Reading;
+use lifecycle::job::{BootstrapView, ClusterState, OperationView, Outcome};
+
+use crate::job_case::*;
+use crate::table::{Row, render};
+
+fn new() -> Vec<Row> {
+    vec![
+        fresh().with(|case| case.desired.supervised = false).row("new, without our finalizer"),
+        fresh().with(|case| case.desired.supervised = false).deleting().row("new, without our finalizer, deleted"),
+        fresh()
+            .with(|case| case.desired.supervised = false)
+            .cluster(ClusterState::Terminated)
+            .row("new, without our finalizer, on a cluster that goes"),
+        fresh()
+            .with(|case| case.desired.supervised = false)
+            .cluster(ClusterState::Missing)
+            .row("new, without our finalizer, without a cluster"),
+        fresh().row("new"),
+        fresh().with(|case| case.desired.savepoint_path = Some("s0".into())).row("new, with an initial savepoint"),
+        fresh()
+            .with(|case| {
+                case.desired.savepoint_path = Some("s0".into());
+                case.desired.recorded_savepoint = Some("s9".into());
+            })
+            .row("new, with a savepoint in its status"),
+    ]
+}
+
+fn waits() -> Vec<Row> {
+    let mut rows = vec![
+        waiting().row("waiting, all is there"),
+        waiting().cluster(ClusterState::Starting).row("waiting, cluster starts"),
+        waiting().cluster(ClusterState::Restarting).row("waiting, cluster restarts"),
+        waiting().cluster(ClusterState::Missing).row("waiting, no cluster"),
+        waiting().cluster(ClusterState::Stopping).row("waiting, cluster stops"),
+        waiting().cluster(ClusterState::Stopped).row("waiting, cluster stopped"),
+        waiting().cluster(ClusterState::Terminated).row("waiting, cluster deleted"),
+        waiting().with(|case| case.desired.parallelism = 0).row("waiting, parallelism 0"),
+        waiting().deleting().row("waiting, deleted"),
+        waiting().with(|case| case.cluster.job_manager = None).row("waiting, no JobManager"),
+        waiting().with(|case| case.cluster.slots = false).row("waiting, too few slots"),
+        waiting().silent().row("waiting, JobManager does not answer"),
+        waiting().bootstrap(active(1)).row("waiting, an old bootstrap is at work"),
+        waiting().bootstrap(over(Outcome::Submitted)).row("waiting, an old bootstrap has ended"),
+        waiting().bootstrap(BootstrapView::Leaving { started: true }).row("waiting, an old bootstrap is going"),
+    ];
+    rows.extend([
+        returning().replaced().with(|case| case.cluster.alive = vec![1, 2]).row("returning, old pods live"),
+        returning()
+            .replaced()
+            .with(|case| case.cluster.alive = vec![1, 2])
+            .deleting()
+            .row("returning, old pods live, deleted"),
+        returning().replaced().row("returning, state not looked for yet"),
+        returning().replaced().left_behind(&[(3, 900), (4, 950)], &[]).row("returning, checkpoints found"),
+        returning().replaced().left_behind(&[(4, 950)], &[("s1", 960)]).row("returning, newer savepoint found"),
+        returning().replaced().left_behind(&[], &[]).row("returning, nothing was left behind"),
+        returning()
+            .replaced()
+            .left_behind(&[], &[])
+            .with(|case| case.attempt().savepoint = Some("s1".into()))
+            .row("returning, the recorded savepoint is not there"),
+        returning()
+            .replaced()
+            .left_behind(&[], &[])
+            .with(|case| case.attempt().checkpoints = Checkpoints::InMemory)
+            .row("returning, checkpoints were in memory"),
+        returning()
+            .replaced()
+            .left_behind(&[], &[])
+            .with(|case| case.desired.savepoint_path = Some("s5".into()))
+            .row("returning, nothing was left behind, another initial savepoint is given"),
+        returning().flink("RUNNING").row("returning, the earlier execution lives"),
+        returning().flink("RESTARTING").row("returning, the earlier execution lives and fails over"),
+        returning()
+            .replaced()
+            .with(|case| case.cluster.jobs = Reading::Known(vec![flink_job(JOB, "RUNNING")]))
+            .row("returning, the earlier execution lives on another JobManager"),
+        returning()
+            .with(|case| {
+                case.attempt().number = 3;
+                case.cluster.jobs = Reading::Known(vec![flink_job(JOB, "RUNNING")]);
+            })
+            .row("returning, a much earlier execution lives"),
+    ]);
+    rows
+}
+
+fn submits() -> Vec<Row> {
+    let unknown_twice = |tries| {
+        submitting()
+            .with(|case| case.record.phase = JobPhase::Submitting { since: ago(5), tries })
+            .bootstrap(over(Outcome::Unknown))
+    };
+    vec![
+        submitting().row("submitting, no bootstrap"),
+        submitting().silent().row("submitting, no bootstrap, JobManager does not answer"),
+        submitting().bootstrap(BootstrapView::Leaving { started: false }).row("submitting, old bootstrap going"),
+        submitting().bootstrap(active(1)).row("submitting, bootstrap at work"),
+        submitting().bootstrap(active(9)).row("submitting, bootstrap of another attempt"),
+        submitting().bootstrap(over(Outcome::Submitted)).row("submitting, submitted, not listed yet"),
+        submitting().bootstrap(over(not_submitted("MissingJar"))).row("submitting, refused"),
+        unknown_twice(1).row("submitting, bootstrap lost"),
+        unknown_twice(1).silent().row("submitting, bootstrap lost, JobManager does not answer"),
+        unknown_twice(5).row("submitting, bootstrap lost too often"),
+        submitting().flink("INITIALIZING").row("submitting, Flink initializes it"),
+        submitting().flink("RUNNING").row("submitting, Flink runs it"),
+        submitting()
+            .flink("RUNNING")
+            .with(|case| case.checkpoints = unknown())
+            .row("submitting, Flink runs it and does not tell of checkpoints"),
+        submitting().flink("FINISHED").row("submitting, finished already"),
+        submitting().flink("FAILED").row("submitting, failed already"),
+        submitting().replaced().row("submitting, JobManager lost"),
+        submitting().deleting().row("submitting, deleted"),
+        submitting().cluster(ClusterState::Stopping).row("submitting, cluster stops"),
+        submitting().cluster(ClusterState::Restarting).row("submitting, cluster restarts"),
+        submitting().with(|case| case.desired.digest = "d2".into()).row("submitting, changed"),
+        submitting()
+            .flink("CREATED")
+            .with(|case| case.desired.digest = "d2".into())
+            .row("submitting, Flink creates it, changed"),
+        submitting()
+            .with(|case| case.record.phase = JobPhase::Submitting { since: ago(181), tries: 1 })
+            .row("submitting, for too long"),
+    ]
+}
+
+fn runs() -> Vec<Row> {
+    let periodic = |last: i64| {
+        running().with(|case| {
+            case.desired.savepoint_interval = Some(SignedDuration::from_secs(100));
+            case.record.savepoint_requested = Some(ago(last));
+        })
+    };
+    let mut rows = vec![
+        running().row("running"),
+        running().flink("RESTARTING").row("running, fails over"),
+        running().silent().row("running, JobManager does not answer"),
+        running().silent().deleting().row("running, JobManager does not answer, deleted"),
+        running().no_jobs().row("running, not listed any more"),
+        running().flink("FINISHED").row("running, finished"),
+        running().flink("FAILED").row("running, failed"),
+        running().flink("CANCELED").row("running, canceled by someone"),
+        running().flink("FAILED").deleting().row("running, failed, deleted"),
+        running().deleting().row("running, deleted"),
+        running().cluster(ClusterState::Stopping).row("running, cluster stops"),
+        running()
+            .cluster(ClusterState::Stopping)
+            .with(|case| case.cluster.without_savepoint = true)
+            .row("running, cluster stops without savepoint"),
+        running().cluster(ClusterState::Restarting).row("running, cluster restarts"),
+        running().with(|case| case.desired.digest = "d2".into()).row("running, changed"),
+        running().with(|case| case.desired.parallelism = 3).row("running, rescaled"),
+        running().with(|case| case.desired.parallelism = 0).row("running, suspended"),
+        running()
+            .with(|case| {
+                case.desired.digest = "d2".into();
+                case.desired.savepoint_automatic = false;
+            })
+            .row("running, changed, savepoints are manual"),
+        running()
+            .with(|case| {
+                case.desired.digest = "d2".into();
+                case.record.hold = Some(at(1010));
+            })
+            .row("running, changed, held after a failed savepoint"),
+        running()
+            .flink("RESTARTING")
+            .with(|case| case.desired.digest = "d2".into())
+            .row("running, changed while it fails over"),
+    ];
+    rows.extend([
+        running().replaced().row("running, JobManager lost"),
+        running().replaced().policy(Never).row("running, JobManager lost, policy Never"),
+        running().replaced().deleting().row("running, JobManager lost, deleted"),
+        running().replaced().cluster(ClusterState::Stopping).row("running, JobManager lost while the cluster stops"),
+        running()
+            .replaced()
+            .policy(Never)
+            .cluster(ClusterState::Restarting)
+            .row("running, JobManager lost while the cluster restarts, policy Never"),
+        periodic(99).row("running, periodic savepoint not due"),
+        periodic(100).row("running, periodic savepoint due"),
+        running().saving().operation(OperationView::NotFound).row("saving, not asked for yet"),
+        running().saving().operation(OperationView::InProgress).row("saving, in progress"),
+        running().saving().operation(OperationView::Completed { path: "s1".into() }).row("saving, completed"),
+        running().saving().operation(OperationView::Failed { why: "disk".into() }).row("saving, failed"),
+        running().saving().with(|case| case.desired.digest = "d2".into()).row("saving, changed"),
+    ]);
+    rows
+}
+
+fn stops() -> Vec<Row> {
+    let abort = || stopping(Stop::Abort { quiet: None }, stay()).no_jobs();
+    let cancel = || stopping(Stop::Cancel, stay());
+    let save = || stopping(stop_with_savepoint(), stay());
+    let mut rows = vec![
+        abort().bootstrap(active(1)).row("abort, bootstrap at work"),
+        abort().bootstrap(over(Outcome::Unknown)).row("abort, bootstrap has ended"),
+        abort().bootstrap(BootstrapView::Leaving { started: false }).row("abort, bootstrap going"),
+        abort().row("abort, bootstrap gone"),
+        stopping(Stop::Abort { quiet: Some(ago(19)) }, stay()).no_jobs().row("abort, bootstrap gone for a while"),
+        stopping(Stop::Abort { quiet: Some(ago(20)) }, stay()).no_jobs().row("abort, bootstrap gone for long"),
+        abort().silent().row("abort, JobManager does not answer"),
+        abort().flink("RUNNING").row("abort, Flink runs it"),
+        abort().flink("INITIALIZING").row("abort, Flink initializes it"),
+        abort().flink("FAILED").row("abort, it has ended"),
+        abort().replaced().row("abort, JobManager lost"),
+        cancel().row("cancel, runs"),
+        cancel().flink("CANCELLING").row("cancel, under way"),
+        cancel().flink("CANCELED").row("cancel, done"),
+        cancel().no_jobs().row("cancel, not listed any more"),
+        cancel().silent().row("cancel, JobManager does not answer"),
+        cancel().replaced().row("cancel, JobManager lost"),
+        stopping(Stop::Cancel, JobNext::Delete).deleting().flink("CANCELED").row("cancel for deletion, done"),
+        stopping(Stop::Cancel, JobNext::Delete).deleting().replaced().row("cancel for deletion, JobManager lost"),
+        stopping(Stop::Cancel, JobNext::Restart).flink("CANCELED").row("cancel for restart, done"),
+    ];
+    let completed = || OperationView::Completed { path: "sp/stop-t1/s1".into() };
+    rows.extend([
+        save().operation(OperationView::NotFound).row("stop with savepoint, not asked for yet"),
+        save().operation(OperationView::InProgress).row("stop with savepoint, in progress"),
+        save().operation(OperationView::Failed { why: "disk".into() }).row("stop with savepoint, failed"),
+        save().operation(completed()).row("stop with savepoint, saved, not finished yet"),
+        save().operation(completed()).flink("FINISHED").row("stop with savepoint, done"),
+        save().flink("FINISHED").row("stop with savepoint, finished, the answer is lost"),
+        save().no_jobs().row("stop with savepoint, not listed any more"),
+        save().silent().row("stop with savepoint, JobManager does not answer"),
+        save().replaced().row("stop with savepoint, JobManager lost"),
+        save().deleting().row("stop with savepoint, deleted meanwhile"),
+        stopping(stop_with_savepoint(), JobNext::Restart)
+            .operation(completed())
+            .flink("FINISHED")
+            .row("restart with savepoint, done"),
+    ]);
+    rows
+}
+
+fn ends() -> Vec<Row> {
+    let mut rows = vec![
+        ended(End::Stopped).row("stopped"),
+        ended(End::Stopped).policy(Always).row("stopped, policy Always"),
+        ended(End::Stopped).deleting().row("stopped, deleted"),
+        ended(End::Stopped).cluster(ClusterState::Stopped).policy(Always).row("stopped, cluster stopped"),
+        ended(End::Stopped).cluster(ClusterState::Terminated).row("stopped, cluster deleted"),
+        ended(End::Stopped).cluster(ClusterState::Missing).row("stopped, no cluster"),
+        ended(End::Stopped).flink("RUNNING").row("stopped, but Flink runs it"),
+        ended(End::Suspended).policy(Always).row("suspended, grown again, policy Always"),
+        ended(End::Suspended).row("suspended, grown again, policy OnlyIfFailed"),
+        ended(End::Suspended).policy(Always).with(|case| case.desired.parallelism = 0).row("suspended, policy Always"),
+        ended(End::ClusterStopped).policy(Always).row("stopped with its cluster, policy Always"),
+        ended(End::ClusterStopped).policy(OnlyIfFailed).row("stopped with its cluster, policy OnlyIfFailed"),
+        ended(End::Finished).row("finished, policy OnlyIfFailed"),
+        ended(End::Finished).policy(Always).row("finished, policy Always"),
+        ended(End::Canceled).row("canceled, policy OnlyIfFailed"),
+        ended(End::Lost).policy(Never).row("lost, policy Never"),
+        ended(End::Lost).row("lost, policy OnlyIfFailed by now"),
+        ended(failed()).row("failed, policy OnlyIfFailed"),
+        ended(failed()).policy(Never).row("failed, policy Never"),
+    ];
+    let recently = |end: End, seconds| case(JobPhase::Ended { end, at: ago(seconds) });
+    rows.extend([
+        recently(failed(), 10).row("failed, restart delay"),
+        recently(failed(), 10).with(|case| case.desired.digest = "d2".into()).row("failed, changed: no delay"),
+        recently(not_started(), 10).deleting().row("not started, deleted, a late submission may still arrive"),
+        recently(not_started(), 10).replaced().deleting().row("not started, deleted, its JobManager gone"),
+        ended(not_started()).policy(Never).row("not started, policy Never"),
+        ended(not_started()).policy(Never).with(|case| case.desired.digest = "d2".into()).row("not started, mended"),
+        recently(not_started(), 10)
+            .policy(Never)
+            .with(|case| case.desired.digest = "d2".into())
+            .row("not started, mended, a late submission may still arrive"),
+        ended(not_started())
+            .policy(Never)
+            .with(|case| {
+                case.record.restore = Restore::Empty;
+                case.desired.savepoint_path = Some("s5".into());
+            })
+            .row("not started, another savepoint"),
+        ended(failed())
+            .policy(Never)
+            .with(|case| {
+                case.attempt().checkpoints = Checkpoints::Unknown;
+                case.desired.savepoint_path = Some("s5".into());
+            })
+            .row("failed before it ran, another savepoint"),
+        ended(failed())
+            .policy(Never)
+            .with(|case| case.desired.savepoint_path = Some("s5".into()))
+            .row("failed after it ran, another savepoint, policy Never"),
+        case(JobPhase::Terminated).deleting().row("terminated"),
+        case(JobPhase::Terminated)
+            .deleting()
+            .replaced()
+            .with(|case| case.cluster.alive = vec![1, 2])
+            .row("terminated, tasks of its JobManager may live"),
+        case(JobPhase::Terminated).deleting().with(|case| case.desired.supervised = false).row("terminated, let go"),
+        running().deleting().with(|case| case.desired.supervised = false).row("running, deleted, finalizer removed"),
+    ]);
+    rows
+}
+
+impl Case {
+    pub fn attempt(&mut self) -> &mut api::record::Attempt {
+        self.record.attempt.as_mut().expect("the case has an attempt")
+    }
+}
+
+pub fn rows() -> Vec<Row> {
+    [new(), waits(), submits(), runs(), stops(), ends()].into_iter().flatten().collect()
+}
+
+#[test]
+fn each_situation_has_its_decision() {
+    insta::assert_snapshot!(render(&rows()));
+}

@@ -65,6 +65,7 @@ pub enum Error {
 pub struct Instance {
     server: Server,
     pki: Pki,
+    data_dir: PathBuf,
     address: SocketAddr,
     subnet: u8,
     stop: CancellationToken,
@@ -100,7 +101,7 @@ impl Instance {
         let serving = server::listen(server.clone(), listener, &pki)?;
         let url = format!("https://{address}");
         kubeconfig::write(&data_dir, &url, &options.namespace, &pki).map_err(directory_error)?;
-        Ok(Self { server, pki, address, subnet, stop, serving, _claim: claim, _lock: lock })
+        Ok(Self { server, pki, data_dir, address, subnet, stop, serving, _claim: claim, _lock: lock })
     }
 
     /// A client within the process, for a component of the control plane.
@@ -111,6 +112,11 @@ impl Instance {
     /// The URL of the API server.
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
+    }
+
+    /// Where everything is kept, as an absolute path.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// The authority's certificate.

@@ -1,5 +1,6 @@
 //! `flinkctl local`: a Kubernetes control plane and a node in one process, on loopback, for development, demos and the CI of Flink jobs.
 
+mod cli;
 pub mod controllers;
 mod files;
 pub mod instance;
@@ -14,6 +15,8 @@ pub mod shim;
 pub mod store;
 
 use std::process::ExitCode;
+
+pub use cli::{Command, Error, run};
 
 /// Runs the hidden parts of the executable, if the arguments ask for one: the shim that becomes a container, or the entry point of the Flink
 /// image. A main function calls this before it starts any thread.

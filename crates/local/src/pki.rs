@@ -6,7 +6,7 @@
 //! Invariant: a private key is written with mode 0600 before anything refers to it.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use rcgen::{
@@ -176,7 +176,7 @@ fn read(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|source| file_error(path, source))
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<(), Error> {
+fn write(path: &Path, text: &str) -> Result<(), Error> {
     files::write_private(path, text.as_bytes()).map_err(|source| file_error(path, source))
 }
 

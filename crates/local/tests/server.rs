@@ -1,5 +1,7 @@
 //! The API server in this process, asked by a `kube` client over HTTPS and by the real `kubectl`.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;

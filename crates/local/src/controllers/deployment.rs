@@ -112,7 +112,7 @@ fn scale(deployment: &Value, set: &Value, target: i64, acts: &mut Vec<Act>) {
     acts.push(tell(deployment, message));
 }
 
-/// Deletes empty ReplicaSets beyond the history limit, the oldest first.
+/// Deletes empty replica sets beyond the history limit, the oldest first.
 fn tidy(deployment: &Value, old: &[&Value], acts: &mut Vec<Act>) {
     let limit = object::number(deployment, "/spec/revisionHistoryLimit").unwrap_or(10).max(0);
     let mut empty: Vec<&&Value> = old

@@ -86,7 +86,7 @@ fn run(job: &Value, pods: &Pods<'_>, now: Timestamp) -> Step {
     }
     let counted = left.uids().is_empty();
     let status = verdict::status(job, pods, &verdict::Next { active: next, verdict: &verdict, counted, now });
-    let status = left.into_status(status);
+    let status = left.with_counts(status);
     // The status goes first: it holds what must not be forgotten before pods change.
     if job["status"] != status {
         let mut act = super::replace_status(JOBS, job, &status);
@@ -263,7 +263,7 @@ impl Left {
         self.uncounted.succeeded.union(&self.uncounted.failed).cloned().collect()
     }
 
-    fn into_status(&self, mut status: Value) -> Value {
+    fn with_counts(&self, mut status: Value) -> Value {
         for (field, count) in ["succeeded", "failed"].into_iter().zip(self.counted) {
             if count > 0 {
                 status[field] = count.into();

@@ -7,7 +7,6 @@
 
 mod act;
 mod cache;
-mod definition;
 mod deployment;
 mod expiry;
 mod feed;
@@ -39,7 +38,7 @@ use queue::{Item, Queue, Role};
 /// How much may wait between the watches and the loop.
 const BACKLOG: usize = 256;
 /// A loop without anything to wait for looks at the clock this often; it costs nothing and covers a clock that jumps.
-const LONGEST_SLEEP: Duration = Duration::from_secs(600);
+const LONGEST_SLEEP: Duration = Duration::from_mins(10);
 
 /// What one look at an object came to.
 #[derive(Debug, Default)]
@@ -91,11 +90,10 @@ impl Controllers {
             while let Ok(news) = news.try_recv() {
                 self.hear(news);
             }
-            if self.unheard.is_empty() {
-                if let Some(item) = self.queue.pop(Timestamp::now()) {
-                    self.look(item).await;
-                    continue;
-                }
+            let due = if self.unheard.is_empty() { self.queue.pop(Timestamp::now()) } else { None };
+            if let Some(item) = due {
+                self.look(item).await;
+                continue;
             }
             let sleep = self.queue.next().filter(|_| self.unheard.is_empty()).map_or(LONGEST_SLEEP, until);
             tokio::select! {
@@ -179,7 +177,6 @@ impl Controllers {
         let cache = &self.cache;
         match role {
             Role::Namespace => namespace::step(cache, key, &self.authority),
-            Role::Definition => definition::step(cache, key),
             Role::Deployment => deployment::step(cache, key, now),
             Role::ReplicaSet => replicaset::step(cache, key, now),
             Role::Job => job::step(cache, key, now),
@@ -226,8 +223,8 @@ impl Controllers {
         }
     }
 
+    /// What a definition adds is followed while it is there.
     fn route_definition(&mut self, changed: &Changed) {
-        self.queue.push(Role::Definition, changed.key.clone());
         match (&changed.old, &changed.new) {
             (_, Some(definition)) => {
                 if let Some(resource) = feed::defined(definition) {
@@ -288,17 +285,13 @@ impl Controllers {
         }
     }
 
-    /// Namespaces look when something in them goes, and definitions when one of their objects does.
+    /// Namespaces look when something in them goes.
     fn route_content(&mut self, changed: &Changed) {
         let key = &changed.key;
         let namespace = Key::new(NAMESPACES, "", &key.namespace);
         let closing = self.cache.get(&namespace).is_some_and(|namespace| object::deleting(namespace));
         if !key.namespace.is_empty() && (closing || (changed.new.is_none() && namespace::is_furniture(key))) {
             self.queue.push(Role::Namespace, namespace);
-        }
-        let definition = Key::new(DEFINITIONS, "", &key.resource);
-        if self.cache.get(&definition).is_some_and(|definition| object::deleting(definition)) {
-            self.queue.push(Role::Definition, definition);
         }
     }
 }

@@ -46,9 +46,9 @@ fn availability(deployment: &Value, counts: &Counts) -> Value {
         _ => 0,
     };
     if counts.available >= counts.wanted - most {
-        condition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.".to_owned())
+        condition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
     } else {
-        let message = "Deployment does not have minimum availability.".to_owned();
+        let message = "Deployment does not have minimum availability.";
         condition("Available", "False", "MinimumReplicasUnavailable", message)
     }
 }
@@ -61,7 +61,7 @@ fn progressing(deployment: &Value, new: Option<&Value>, counts: &Counts, now: Ti
         && counts.available >= counts.wanted;
     if done {
         let message = format!("ReplicaSet \"{set}\" has successfully progressed.");
-        return (condition("Progressing", "True", "NewReplicaSetAvailable", message), None);
+        return (condition("Progressing", "True", "NewReplicaSetAvailable", &message), None);
     }
     let current = object::condition(deployment, "Progressing");
     // Whatever a change of numbers is, it is progress; the deadline counts from the last one.
@@ -78,15 +78,15 @@ fn progressing(deployment: &Value, new: Option<&Value>, counts: &Counts, now: Ti
     let deadline = since.checked_add(limit).unwrap_or(Timestamp::MAX);
     if now >= deadline {
         let message = format!("ReplicaSet \"{set}\" has timed out progressing.");
-        return (condition("Progressing", "False", "ProgressDeadlineExceeded", message), None);
+        return (condition("Progressing", "False", "ProgressDeadlineExceeded", &message), None);
     }
     let message = format!("ReplicaSet \"{set}\" is progressing.");
-    let mut condition = condition("Progressing", "True", "ReplicaSetUpdated", message);
+    let mut condition = condition("Progressing", "True", "ReplicaSetUpdated", &message);
     condition["lastUpdateTime"] = object::seconds(since).into();
     (condition, Some(deadline))
 }
 
-fn condition(kind: &str, status: &str, reason: &str, message: String) -> Value {
+fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
     json!({"type": kind, "status": status, "reason": reason, "message": message})
 }
 

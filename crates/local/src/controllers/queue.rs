@@ -16,7 +16,6 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     Namespace,
-    Definition,
     Deployment,
     ReplicaSet,
     Job,

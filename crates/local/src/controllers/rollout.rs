@@ -1,4 +1,4 @@
-//! How many replicas the old and the new ReplicaSets of a Deployment should have next: numbers in, numbers out.
+//! How many replicas the old and the new replica sets of a deployment should have next: numbers in, numbers out.
 //!
 //! Invariant: a step never goes above `wanted + surge` replicas in all, nor takes away an available one when that would
 //! leave fewer than `wanted - unavailable`.

@@ -17,9 +17,9 @@ use super::Server;
 use super::reply::{self, Body};
 use crate::machinery::Watch;
 
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 /// How long a watch lasts whose client does not say.
-const DEFAULT_LIFE: Duration = Duration::from_secs(45 * 60);
+const DEFAULT_LIFE: Duration = Duration::from_mins(45);
 
 struct Stream {
     server: Server,

@@ -176,7 +176,10 @@ mod tests {
     #[test]
     fn services_move_with_their_network() {
         let mut objects = vec![
-            ("s".to_owned(), json!({"kind": "Service", "spec": {"clusterIP": "127.7.128.1", "clusterIPs": ["127.7.128.1"]}})),
+            (
+                "s".to_owned(),
+                json!({"kind": "Service", "spec": {"clusterIP": "127.7.128.1", "clusterIPs": ["127.7.128.1"]}}),
+            ),
             ("n".to_owned(), json!({"kind": "Service", "spec": {"clusterIP": "None"}})),
             ("p".to_owned(), json!({"kind": "Pod", "spec": {"clusterIP": "127.7.128.1"}})),
         ];

@@ -63,9 +63,11 @@ impl Network {
 
 /// A number in 1..=120 that depends on the path alone.
 fn place(path: &Path) -> u8 {
-    let sum = path.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let sum = path
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     u8::try_from(sum % u64::from(LAST)).unwrap_or(0) + 1
 }
 

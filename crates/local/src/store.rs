@@ -82,10 +82,8 @@ impl Store {
             .open(path)
             .map_err(open_error)?;
         let backend = FileBackend::new(file.try_clone().map_err(open_error)?).map_err(failed)?;
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create_with_backend(Unforced(backend))
-            .map_err(failed)?;
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(Unforced(backend)).map_err(failed)?;
         let transaction = database.begin_write().map_err(failed)?;
         transaction.open_table(OBJECTS).map_err(failed)?;
         transaction.open_table(TOKENS).map_err(failed)?;
@@ -108,8 +106,8 @@ impl Store {
             for entry in transaction.open_table(table).map_err(failed)?.iter().map_err(failed)? {
                 let (key, value) = entry.map_err(failed)?;
                 let key = key.value().to_owned();
-                let value = serde_json::from_slice(value.value())
-                    .map_err(|source| Error::Json { key: key.clone(), source })?;
+                let value =
+                    serde_json::from_slice(value.value()).map_err(|source| Error::Json { key: key.clone(), source })?;
                 into.push((key, value));
             }
         }

@@ -221,10 +221,7 @@ async fn a_deployment_replaces_a_pod_that_was_deleted_and_then_rests() {
 }
 
 async fn only_pod(pods: &Api<Pod>, besides: &[String]) -> String {
-    until("the job has a pod", || async {
-        names(pods).await.into_iter().find(|name| !besides.contains(name))
-    })
-    .await
+    until("the job has a pod", || async { names(pods).await.into_iter().find(|name| !besides.contains(name)) }).await
 }
 
 async fn condition(jobs: &Api<Job>, name: &str, kind: &str) -> Value {
@@ -300,11 +297,9 @@ async fn owners_take_their_dependents_along_unless_told_to_orphan_them() {
             .collect();
         from(json!({"metadata": {"name": name, "ownerReferences": references}}))
     };
-    for (params, survivors) in [
-        (DeleteParams::background(), 0),
-        (DeleteParams::foreground(), 0),
-        (DeleteParams::orphan(), 2),
-    ] {
+    for (params, survivors) in
+        [(DeleteParams::background(), 0), (DeleteParams::foreground(), 0), (DeleteParams::orphan(), 2)]
+    {
         let owner = maps.create(&PostParams::default(), &map("owner", None)).await.unwrap();
         let child = maps.create(&PostParams::default(), &map("child", Some(&owner))).await.unwrap();
         maps.create(&PostParams::default(), &map("grandchild", Some(&child))).await.unwrap();

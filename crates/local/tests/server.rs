@@ -10,7 +10,9 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenReview};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{
+    ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use local::instance::{Instance, Options};
@@ -177,8 +179,7 @@ async fn two_instances_run_side_by_side_and_one_directory_takes_one() {
     let first = start(first_directory.path());
     let second = start(second_directory.path());
     assert_ne!(first.url(), second.url());
-    let options =
-        Options { data_dir: first_directory.path().to_owned(), namespace: "default".to_owned(), port: 6443 };
+    let options = Options { data_dir: first_directory.path().to_owned(), namespace: "default".to_owned(), port: 6443 };
     let Err(refused) = Instance::start(&options, CancellationToken::new()) else { panic!("two on one directory") };
     assert!(refused.to_string().contains(&format!("pid {}", std::process::id())), "{refused}");
     first.shutdown().await;

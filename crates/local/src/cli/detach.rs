@@ -11,8 +11,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use super::{Error, UpArgs, preflight, system, up};
-use crate::lock::{self, holder};
 use crate::files;
+use crate::lock::{self, holder};
 
 const LOG: &str = "local.log";
 /// As many lines of the log as tell why it did not start.

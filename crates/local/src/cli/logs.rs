@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn a_name_is_taken_whole_before_it_is_taken_as_a_begin() {
-        let pods = [pod("other", "job"), pod("default", "job"), pod("default", "job-2"), pod("default", "flink-operator-x")];
+        let pods =
+            [pod("other", "job"), pod("default", "job"), pod("default", "job-2"), pod("default", "flink-operator-x")];
         let chosen = choose(&pods, "job", "default").unwrap();
         assert_eq!(chosen.namespace().as_deref(), Some("default"));
         assert_eq!(choose(&pods, "flink-operator", "default").unwrap().name_any(), "flink-operator-x");

@@ -40,7 +40,9 @@ pub enum Error {
     )]
     NoFlink,
     /// A directory that is no Flink.
-    #[error("use {path} as Flink: there is no lib/flink-dist-*.jar in it; point --flink-home to an unpacked distribution")]
+    #[error(
+        "use {path} as Flink: there is no lib/flink-dist-*.jar in it; point --flink-home to an unpacked distribution"
+    )]
     NotFlink {
         /// The directory.
         path: PathBuf,

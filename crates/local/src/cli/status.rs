@@ -63,7 +63,8 @@ impl Row {
         let containers = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
         let ready = containers.iter().filter(|container| container.ready).count();
         let total = pod.spec.as_ref().map_or(0, |spec| spec.containers.len());
-        let waiting = containers.iter().find_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
+        let waiting =
+            containers.iter().find_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
         let phase = status.and_then(|status| status.phase.clone()).unwrap_or_default();
         let ending = pod.metadata.deletion_timestamp.as_ref().map(|_| "Terminating".to_owned());
         Self {

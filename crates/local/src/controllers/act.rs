@@ -140,7 +140,13 @@ fn gone(cache: &mut Cache, key: &Key, error: Error) -> Result<Vec<Changed>, Erro
     Ok(cache.remove(key, &uid).into_iter().collect())
 }
 
-async fn delete(client: &Client, cache: &mut Cache, key: &Key, uid: &str, options: &Value) -> Result<Vec<Changed>, Error> {
+async fn delete(
+    client: &Client,
+    cache: &mut Cache,
+    key: &Key,
+    uid: &str,
+    options: &Value,
+) -> Result<Vec<Changed>, Error> {
     let path = path_of(cache, key)?;
     let answer = match request(client, Method::DELETE, &path, options).await {
         Ok(answer) => answer,
@@ -228,8 +234,7 @@ fn with_subresource(path: String, subresource: &str) -> String {
 }
 
 async fn request(client: &Client, method: Method, path: &str, body: &Value) -> Result<Value, Error> {
-    let content_type =
-        if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+    let content_type = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
     let what = format!("{method} {path}");
     let path = match method {
         Method::PATCH | Method::POST => format!("{path}?fieldManager={MANAGER}"),

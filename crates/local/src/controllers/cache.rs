@@ -229,7 +229,9 @@ fn keep(resource: &str, mut object: Value) -> Value {
     }
     let times: &[&str] = if resource == EVENTS { &["lastTimestamp", "eventTime"] } else { &[] };
     if let Some(fields) = object.as_object_mut() {
-        fields.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata") || times.contains(&field.as_str()));
+        fields.retain(|field, _| {
+            matches!(field.as_str(), "apiVersion" | "kind" | "metadata") || times.contains(&field.as_str())
+        });
     }
     object
 }

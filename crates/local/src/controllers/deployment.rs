@@ -24,15 +24,17 @@ pub fn step(cache: &Cache, key: &Key, now: Timestamp) -> Step {
     };
     let mut step = Step::default();
     let hash = hash(&deployment["spec"]["template"]);
-    let sets: Vec<&Value> =
-        cache.controlled(object::uid(deployment), REPLICA_SETS).map(AsRef::as_ref).filter(|set| !object::deleting(set)).collect();
+    let sets: Vec<&Value> = cache
+        .controlled(object::uid(deployment), REPLICA_SETS)
+        .map(AsRef::as_ref)
+        .filter(|set| !object::deleting(set))
+        .collect();
     let (new, old): (Vec<&Value>, Vec<&Value>) =
         sets.iter().partition(|set| set["metadata"]["labels"][HASH] == hash.as_str());
     let new = new.first().copied();
     let paused = deployment["spec"]["paused"] == true;
-    let running_old_pods = old.iter().any(|set| {
-        cache.controlled(object::uid(set), PODS).any(|pod| !pod::finished(pod))
-    });
+    let running_old_pods =
+        old.iter().any(|set| cache.controlled(object::uid(set), PODS).any(|pod| !pod::finished(pod)));
     if !paused || new.is_some_and(|new| old.is_empty() && replicas(new) != replicas(deployment)) {
         let plan = rollout::plan(&view(deployment, new, &old, running_old_pods));
         carry_out(deployment, new, &old, &hash, &plan, &mut step.acts);

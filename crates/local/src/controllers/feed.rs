@@ -55,7 +55,9 @@ async fn follow_once(client: &Client, resource: &Resource, sender: &mpsc::Sender
         let mut events = std::pin::pin!(client.request_events::<Value>(get(&path)).await?);
         while let Some(event) = events.try_next().await? {
             let news = match event {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => News::Put { resource: resource.id(), object },
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    News::Put { resource: resource.id(), object }
+                }
                 WatchEvent::Deleted(object) => News::Gone { resource: resource.id(), object },
                 WatchEvent::Bookmark(bookmark) => {
                     revision = bookmark.metadata.resource_version.parse().unwrap_or(revision);

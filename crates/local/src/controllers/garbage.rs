@@ -46,7 +46,9 @@ fn let_go(cache: &Cache, key: &Key, object: &Value) -> Vec<Act> {
             let blocking: Vec<(&Key, &Value)> = cache
                 .dependents(uid)
                 .map(|(key, dependent)| (key, dependent.as_ref()))
-                .filter(|(_, dependent)| reference(dependent, uid).is_some_and(|owner| owner["blockOwnerDeletion"] == true))
+                .filter(|(_, dependent)| {
+                    reference(dependent, uid).is_some_and(|owner| owner["blockOwnerDeletion"] == true)
+                })
                 .collect();
             if !blocking.is_empty() {
                 // Each of them is looked at by itself: it may have other owners.

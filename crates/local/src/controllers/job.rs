@@ -208,10 +208,8 @@ impl<'a> Pods<'a> {
             }
         }
         let total = |index: usize, set: &BTreeSet<String>| left.counted[index] + i64::try_from(set.len()).unwrap_or(0);
-        let totals = Totals {
-            succeeded: total(0, &left.uncounted.succeeded),
-            failed: total(1, &left.uncounted.failed),
-        };
+        let totals =
+            Totals { succeeded: total(0, &left.uncounted.succeeded), failed: total(1, &left.uncounted.failed) };
         (totals, left)
     }
 
@@ -230,7 +228,8 @@ impl<'a> Pods<'a> {
             let statuses = object::list(pod, "/status/containerStatuses").iter();
             statuses.filter_map(|status| object::time(status, "/state/terminated/finishedAt")).max()
         };
-        let last_success = self.all.iter().filter(|pod| pod::phase(pod) == "Succeeded").filter_map(|pod| end(pod)).max();
+        let last_success =
+            self.all.iter().filter(|pod| pod::phase(pod) == "Succeeded").filter_map(|pod| end(pod)).max();
         let mut failures: Vec<Timestamp> = self
             .all
             .iter()

@@ -31,7 +31,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use act::Act;
-use cache::{Cache, Changed, DEFINITIONS, DEPLOYMENTS, EVENTS, JOBS, Key, NAMESPACES, NODES, PODS, REPLICA_SETS, Resource};
+use cache::{
+    Cache, Changed, DEFINITIONS, DEPLOYMENTS, EVENTS, JOBS, Key, NAMESPACES, NODES, PODS, REPLICA_SETS, Resource,
+};
 use feed::News;
 use queue::{Item, Queue, Role};
 

@@ -16,10 +16,7 @@ const ROOT_CA: &str = "kube-root-ca.crt";
 
 /// Whether the end of such an object matters to its namespace.
 pub fn is_furniture(key: &Key) -> bool {
-    matches!(
-        (key.resource.as_str(), key.name.as_str()),
-        (SERVICE_ACCOUNTS, DEFAULT_ACCOUNT) | (CONFIG_MAPS, ROOT_CA)
-    )
+    matches!((key.resource.as_str(), key.name.as_str()), (SERVICE_ACCOUNTS, DEFAULT_ACCOUNT) | (CONFIG_MAPS, ROOT_CA))
 }
 
 pub fn step(cache: &Cache, key: &Key, authority: &str) -> Step {

@@ -43,10 +43,12 @@ pub(super) fn judge(job: &Value, pods: &Pods<'_>, totals: &Totals, now: Timestam
         return (Verdict::Complete, None);
     }
     if let Some(target) = object::condition(job, "FailureTarget").filter(|target| target["status"] == "True") {
-        let (reason, message) = (object::text(target, "/reason").to_owned(), object::text(target, "/message").to_owned());
+        let (reason, message) =
+            (object::text(target, "/reason").to_owned(), object::text(target, "/message").to_owned());
         return (Verdict::Failed { reason, message }, None);
     }
-    let failed = |reason: &str, message: &str| Verdict::Failed { reason: reason.to_owned(), message: message.to_owned() };
+    let failed =
+        |reason: &str, message: &str| Verdict::Failed { reason: reason.to_owned(), message: message.to_owned() };
     let limit = object::number(job, "/spec/backoffLimit").unwrap_or(6);
     let restarts = match object::text(job, "/spec/template/spec/restartPolicy") {
         "OnFailure" => pods.restarts(),

@@ -22,7 +22,9 @@ impl Server {
             ["api", "v1", "namespaces", namespace, "serviceaccounts", name, "token"] => {
                 Some(post(request, |body| self.issue(namespace, name, body)))
             }
-            ["apis", "authentication.k8s.io", "v1", "tokenreviews"] => Some(post(request, |body| Ok(self.review(body)))),
+            ["apis", "authentication.k8s.io", "v1", "tokenreviews"] => {
+                Some(post(request, |body| Ok(self.review(body))))
+            }
             _ => None,
         }
     }

@@ -49,7 +49,8 @@ pub fn listen(
     listener: std::net::TcpListener,
     pki: &Pki,
 ) -> Result<tokio::task::JoinHandle<()>, Error> {
-    let address = listener.local_addr().map_err(|source| Error::Bind { address: SocketAddr::from(([0; 4], 0)), source })?;
+    let address =
+        listener.local_addr().map_err(|source| Error::Bind { address: SocketAddr::from(([0; 4], 0)), source })?;
     let bind_error = |source| Error::Bind { address, source };
     let acceptor = TlsAcceptor::from(Arc::new(tls(pki, address.ip())?));
     listener.set_nonblocking(true).map_err(bind_error)?;

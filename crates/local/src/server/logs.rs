@@ -241,7 +241,9 @@ impl Reader {
 /// Whether nothing will be added to the log of this run.
 fn has_ended(server: &Server, run: &Run) -> bool {
     let Some(pod) = server.get(run.pod_path.clone()) else { return true };
-    if pod["metadata"]["uid"] != run.uid.as_str() || matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
+    if pod["metadata"]["uid"] != run.uid.as_str()
+        || matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+    {
         return true;
     }
     container_status(&pod, &run.container).is_some_and(|status| {

@@ -76,12 +76,8 @@ impl Tokens {
 
     /// Forgets what is over; the answer are the digests to be removed from the store.
     pub fn prune(&mut self, now: Timestamp) -> Vec<String> {
-        let over: Vec<String> = self
-            .by_digest
-            .iter()
-            .filter(|(_, token)| token.expires <= now)
-            .map(|(digest, _)| digest.clone())
-            .collect();
+        let over: Vec<String> =
+            self.by_digest.iter().filter(|(_, token)| token.expires <= now).map(|(digest, _)| digest.clone()).collect();
         for digest in &over {
             self.by_digest.remove(digest);
         }

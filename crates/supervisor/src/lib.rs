@@ -1,1 +1,91 @@
-//! To be written.
+//! Supervises one Flink cluster and its jobs: the only writer of their status.
+//!
+//! It watches Kubernetes, asks Flink, lets `lifecycle` decide, persists the record, and carries the effects out.
+//! Invariant: what it must remember is in the records; it may be killed at any time.
+
+mod act;
+mod args;
+mod caches;
+mod jobmanager;
+mod metrics;
+mod observe;
+mod reconcile;
+
+pub use args::Args;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use kit::events::Events;
+use kit::monitoring::{self, Monitoring};
+use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::act::Actor;
+use crate::caches::Caches;
+use crate::metrics::Metrics;
+use crate::reconcile::Reconciler;
+
+/// Runs until it is told to end.
+///
+/// # Errors
+/// No Kubernetes to talk to, or the monitoring port is taken.
+pub async fn run(args: Args, version: &'static str) -> anyhow::Result<()> {
+    let token = kit::shutdown::token().context("listen for signals")?;
+    let client = kit::client::connect(args.kube_config.as_deref()).await?;
+    let changed = Arc::new(Notify::new());
+    let caches = Caches::start(&client, &args.namespace, &args.cluster_name, &changed, &token);
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let missing = Arc::new(Mutex::new(Some("nothing is listed yet".to_owned())));
+    serve(registry, &missing, version, &token).await?;
+    tracing::info!(namespace = args.namespace, cluster = args.cluster_name, version, "supervising");
+    let actor = Actor {
+        client: client.clone(),
+        namespace: args.namespace.clone(),
+        cluster: args.cluster_name.clone(),
+        settings: manifests::Settings { image: args.image.clone(), dry_run: args.dry_run },
+    };
+    let interval = Duration::from_secs(args.polling_interval.clamp(5, 60));
+    let events = Events::start(client, "flink-supervisor");
+    let mut reconciler = Reconciler::new(actor, caches, events, metrics, interval);
+    tokio::select! {
+        () = token.cancelled() => {}
+        () = supervise(&mut reconciler, &changed, &missing) => {}
+    }
+    tracing::info!("ending; the cluster and its jobs go on");
+    Ok(())
+}
+
+async fn serve(
+    registry: Registry,
+    missing: &Arc<Mutex<Option<String>>>,
+    version: &'static str,
+    token: &CancellationToken,
+) -> anyhow::Result<()> {
+    let state = Arc::clone(missing);
+    let ready = move || {
+        let missing = state.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        missing.map_or(Ok(()), Err)
+    };
+    let monitoring = Monitoring { version, registry, ready: Box::new(ready) };
+    monitoring::serve(kit::process::listen_address(monitoring::PORT), monitoring, token.clone()).await?;
+    Ok(())
+}
+
+/// Passes follow changes, and time where time matters. Nothing is decided on half a picture.
+async fn supervise(reconciler: &mut Reconciler, changed: &Notify, missing: &Mutex<Option<String>>) {
+    let note = |why: Option<String>| *missing.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    note(reconciler.caches.missing());
+    reconciler.caches.synced().await;
+    note(None);
+    loop {
+        let pause = reconciler.pass().await;
+        tokio::select! {
+            () = changed.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

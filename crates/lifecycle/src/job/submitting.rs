@@ -48,8 +48,7 @@ fn submitted(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, job: &F
         attempt.checkpoints = checkpoints;
     }
     if job.terminal {
-        finished(&mut step, observed, job, None);
-        return step;
+        return over(observed, step, attempt, job);
     }
     if matches!(job.state.as_str(), "INITIALIZING" | "CREATED" | "RECONCILING") {
         if let Some(next) = withdrawn(observed, attempt) {
@@ -63,6 +62,26 @@ fn submitted(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, job: &F
     done(&mut step, command::Outcome::Done, format!("running as Flink job {}", attempt.job_id));
     step.goto(JobPhase::Running);
     step.wait(Waiting::Next)
+}
+
+/// It ran and ended, or Flink refused it and keeps it as FAILED: the bootstrap knows.
+fn over(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, job: &FlinkJobView) -> Step {
+    match &observed.bootstrap {
+        BootstrapView::Active { attempt: number, .. } if *number == attempt.number => {
+            step.wait(Waiting::Submission { detail: format!("Flink says {}", job.state) })
+        }
+        BootstrapView::Ended { attempt: number, outcome: Outcome::NotSubmitted { reason, message }, .. }
+            if *number == attempt.number =>
+        {
+            let end_of = End::NotStarted { reason: reason.clone(), message: message.clone() };
+            end(&mut step, observed, JobNext::Stay { end: end_of }, Some(attempt.restore.clone()));
+            step
+        }
+        _ => {
+            finished(&mut step, observed, job, None);
+            step
+        }
+    }
 }
 
 /// Why the submission is to be taken back, if it is.

@@ -1,0 +1,247 @@
+//! Effects, carried out in order. Each is idempotent, and nothing is learned from an answer: what happened is
+//! believed when it is observed.
+
+use api::annotations::{NONE, REQUESTED_ACTION, WITHOUT_SAVEPOINT};
+use api::record::Incarnation;
+use api::{FlinkCluster, FlinkJob, names};
+use flink::{JobId, TriggerId};
+use k8s_openapi::api::batch::v1::Job as BatchJob;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kit::client::{CallError, DEADLINE, call};
+use kit::patch;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::core::ApiResource;
+use kube::{Api, Client, Resource, ResourceExt};
+use lifecycle::{cluster, job};
+use manifests::{Launch, Settings};
+use serde_json::{Value, json};
+
+use crate::jobmanager::JobManager;
+
+/// Seconds that a Flink process has to end.
+const GRACE: u32 = 5;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Kubernetes(#[from] CallError),
+    #[error(transparent)]
+    Flink(#[from] flink_client::Error),
+    #[error("build the objects")]
+    Manifests(#[from] manifests::Error),
+    #[error("the JobManager is another one by now")]
+    OtherIncarnation,
+    #[error("an id is not one of Flink's")]
+    Id(#[from] flink::InvalidId),
+    #[error("an object that cannot be written")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// The reason of the event that tells of it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Kubernetes(error) if error.is_invalid() => "Invalid",
+            Self::Kubernetes(_) => "KubernetesFailed",
+            Self::Flink(error) => error.reason(),
+            Self::Manifests(_) | Self::Json(_) => "Invalid",
+            Self::OtherIncarnation | Self::Id(_) => "Superseded",
+        }
+    }
+}
+
+/// Where effects happen.
+pub struct Actor {
+    pub client: Client,
+    pub namespace: String,
+    pub cluster: String,
+    pub settings: Settings,
+}
+
+impl Actor {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Carries out one effect on the cluster.
+    pub async fn on_cluster(
+        &self,
+        object: &FlinkCluster,
+        effect: &cluster::Effect,
+        manager: Option<&JobManager>,
+    ) -> Result<(), Error> {
+        use cluster::Effect;
+        match effect {
+            Effect::AddFinalizer => self.finalizer::<FlinkCluster>(&object.metadata, true).await,
+            Effect::RemoveFinalizer => self.finalizer::<FlinkCluster>(&object.metadata, false).await,
+            Effect::CreateJobManager { incarnation } => {
+                self.create::<Pod>(manifests::job_manager_pod(object, *incarnation)?).await
+            }
+            Effect::CreateService => self.create::<Service>(manifests::job_manager_service(object)?).await,
+            Effect::CreateTaskManager { incarnation, job_manager, index } => {
+                self.create::<Pod>(manifests::task_manager_pod(object, *incarnation, job_manager, *index)?).await
+            }
+            Effect::DeletePod { name, uid } => self.delete::<Pod>(name, uid, Some(GRACE)).await,
+            Effect::DeleteService { uid } => {
+                self.delete::<Service>(&names::job_manager_service(&self.cluster), uid, None).await
+            }
+            Effect::Scale { task_managers } => self.scale(*task_managers).await,
+            Effect::CancelJob { job_manager, job_id } => {
+                let manager = of(manager, job_manager)?;
+                Ok(manager.client.cancel_job(&JobId::try_from(job_id.clone())?).await?)
+            }
+            Effect::ResetAction { action } => self.reset::<FlinkCluster>(&object.metadata, action).await,
+        }
+    }
+
+    /// Carries out one effect on a job.
+    pub async fn on_job(
+        &self,
+        object: &FlinkJob,
+        effect: &job::Effect,
+        manager: Option<&JobManager>,
+        address: Option<&str>,
+    ) -> Result<(), Error> {
+        use job::Effect;
+        match effect {
+            Effect::AddFinalizer => self.finalizer::<FlinkJob>(&object.metadata, true).await,
+            Effect::RemoveFinalizer => self.finalizer::<FlinkJob>(&object.metadata, false).await,
+            Effect::CreateBootstrap { attempt } => {
+                let launch = Launch {
+                    attempt: attempt.number,
+                    job_id: attempt.job_id.clone(),
+                    address: address.ok_or(Error::OtherIncarnation)?.to_owned(),
+                    port: 8081,
+                    parallelism: attempt.parallelism,
+                    savepoint_path: attempt.restore.path().map(str::to_owned),
+                };
+                self.create::<BatchJob>(manifests::bootstrap_job(object, &self.cluster, &launch, &self.settings)?)
+                    .await
+            }
+            Effect::DeleteBootstrap { uid } => {
+                let name = object.name_any();
+                let short = names::short_job_name(&self.cluster, &name).unwrap_or(&name);
+                self.delete::<BatchJob>(&names::bootstrap(&self.cluster, short), uid, None).await
+            }
+            Effect::StopWithSavepoint { incarnation, job_id, trigger_id, directory } => {
+                let (manager, job, trigger) = operation(manager, incarnation, job_id, trigger_id)?;
+                manager.client.stop_with_savepoint(&job, &trigger, Some(directory)).await?;
+                Ok(())
+            }
+            Effect::TriggerSavepoint { incarnation, job_id, trigger_id, directory } => {
+                let (manager, job, trigger) = operation(manager, incarnation, job_id, trigger_id)?;
+                let target = Some(directory.as_str()).filter(|target| !target.is_empty());
+                manager.client.trigger_savepoint(&job, &trigger, target).await?;
+                Ok(())
+            }
+            Effect::CancelJob { incarnation, job_id } => {
+                let manager = of(manager, &incarnation.uid)?;
+                Ok(manager.client.cancel_job(&JobId::try_from(job_id.clone())?).await?)
+            }
+            Effect::ResetAction { action } => self.reset::<FlinkJob>(&object.metadata, action).await,
+        }
+    }
+
+    /// Creates an object under its deterministic name; one that is there already is the one that was wanted.
+    async fn create<K>(&self, object: Value) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        let resource = ApiResource::erase::<K>(&());
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
+        let object: DynamicObject = serde_json::from_value(object)?;
+        match call(DEADLINE, api.create(&PostParams::default(), &object)).await {
+            Err(error) if !error.is_already_exists() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes the object with that uid; one that is gone, or another one of that name, is as good.
+    async fn delete<K>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+        K::DynamicType: Default,
+    {
+        let params = DeleteParams {
+            grace_period_seconds: grace,
+            propagation_policy: Some(PropagationPolicy::Background),
+            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            ..DeleteParams::default()
+        };
+        match call(DEADLINE, self.api::<K>().delete(name, &params)).await {
+            Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn finalizer<K>(&self, meta: &ObjectMeta, wanted: bool) -> Result<(), Error>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+        K::DynamicType: Default,
+    {
+        let present = meta.finalizers.as_deref().unwrap_or_default();
+        let change = match wanted {
+            true => patch::add_finalizer(present, names::SUPERVISOR_FINALIZER),
+            false => patch::remove_finalizer(present, names::SUPERVISOR_FINALIZER),
+        };
+        if change.is_empty() {
+            return Ok(());
+        }
+        let version = meta.resource_version.as_deref().unwrap_or_default();
+        let operations: Vec<Value> = std::iter::once(patch::at_version(version)).chain(change).collect();
+        patch::json(&self.api::<K>(), meta.name.as_deref().unwrap_or_default(), &operations).await?;
+        Ok(())
+    }
+
+    /// Sets `requested-action` to `NONE` if it still says what was done, and takes back `without-savepoint` with it.
+    async fn reset<K>(&self, meta: &ObjectMeta, action: &str) -> Result<(), Error>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+        K::DynamicType: Default,
+    {
+        let annotations = meta.annotations.clone().unwrap_or_default();
+        let Some(said) = annotations.get(REQUESTED_ACTION).filter(|said| said.trim().eq_ignore_ascii_case(action))
+        else {
+            return Ok(());
+        };
+        let path = |key: &str| format!("/metadata/annotations/{}", patch::escape(key));
+        let mut operations = vec![
+            patch::test(&path(REQUESTED_ACTION), said.as_str()),
+            patch::add(&path(REQUESTED_ACTION), NONE),
+        ];
+        if annotations.contains_key(WITHOUT_SAVEPOINT) {
+            operations.push(patch::add(&path(WITHOUT_SAVEPOINT), "false"));
+        }
+        patch::json(&self.api::<K>(), meta.name.as_deref().unwrap_or_default(), &operations).await?;
+        Ok(())
+    }
+
+    async fn scale(&self, task_managers: u32) -> Result<(), Error> {
+        let body = json!({"spec": {"replicas": task_managers}});
+        let api = self.api::<FlinkCluster>();
+        call(DEADLINE, api.patch_scale(&self.cluster, &PatchParams::default(), &Patch::Merge(&body))).await?;
+        Ok(())
+    }
+}
+
+fn of<'a>(manager: Option<&'a JobManager>, uid: &str) -> Result<&'a JobManager, Error> {
+    manager.filter(|manager| manager.uid == uid).ok_or(Error::OtherIncarnation)
+}
+
+fn operation<'a>(
+    manager: Option<&'a JobManager>,
+    incarnation: &Incarnation,
+    job_id: &str,
+    trigger_id: &str,
+) -> Result<(&'a JobManager, JobId, TriggerId), Error> {
+    Ok((
+        of(manager, &incarnation.uid)?,
+        JobId::try_from(job_id.to_owned())?,
+        TriggerId::try_from(trigger_id.to_owned())?,
+    ))
+}

@@ -1,0 +1,191 @@
+//! What the current JobManager answers, with its age.
+//!
+//! One kept-alive connection an incarnation, spoken to at the pod's address, so that an answer belongs to that pod.
+//! An answer that did not come is unknown since the first one that did not come.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use api::record::{Attempt, Checkpoints};
+use flink::option;
+use flink_client::{Client, Error};
+use jiff::Timestamp;
+use lifecycle::Reading;
+use lifecycle::cluster::{FlinkView, TaskManagerView};
+use lifecycle::job::{FlinkJobView, OperationView};
+use tokio::time::Instant;
+
+const PORT: u16 = 8081;
+const DEADLINE: Duration = Duration::from_secs(3);
+/// A listing runs a program on the JobManager, which looks into remote storage.
+const LISTING_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Answers of one JobManager pod.
+pub struct JobManager {
+    pub uid: String,
+    pub client: Client,
+    pub lister: Client,
+    pub flink: Reading<FlinkView>,
+    pub jobs: Reading<Vec<FlinkJobView>>,
+    asked: Option<Instant>,
+    failing: Option<Timestamp>,
+    /// `execution.checkpointing.dir`, once the configuration was read.
+    root: Option<Option<String>>,
+    checkpoints: HashMap<String, (Checkpoints, bool)>,
+    failures: HashMap<String, String>,
+}
+
+impl JobManager {
+    pub fn new(uid: &str, address: &str, now: Timestamp) -> Self {
+        let address = format!("{address}:{PORT}");
+        let unknown = || "it was not asked yet".to_owned();
+        Self {
+            uid: uid.to_owned(),
+            client: Client::new(&address).with_deadline(DEADLINE),
+            lister: Client::new(&address).with_deadline(LISTING_DEADLINE),
+            flink: Reading::Unknown { why: unknown(), since: now },
+            jobs: Reading::Unknown { why: unknown(), since: now },
+            asked: None,
+            failing: None,
+            root: None,
+            checkpoints: HashMap::new(),
+            failures: HashMap::new(),
+        }
+    }
+
+    /// Asks again if the last answer is older than that.
+    pub async fn refresh(&mut self, age: Duration, idle: bool, now: Timestamp) {
+        if self.asked.is_some_and(|asked| asked.elapsed() < age) {
+            return;
+        }
+        match self.ask(idle).await {
+            Ok((view, jobs)) => {
+                self.failing = None;
+                self.flink = Reading::Known(view);
+                self.jobs = Reading::Known(jobs);
+            }
+            Err(error) => {
+                let since = *self.failing.get_or_insert(now);
+                let why = kit::chain(&error);
+                self.flink = Reading::Unknown { why: why.clone(), since };
+                self.jobs = Reading::Unknown { why, since };
+            }
+        }
+        self.asked = Some(Instant::now());
+    }
+
+    async fn ask(&mut self, idle: bool) -> Result<(FlinkView, Vec<FlinkJobView>), Error> {
+        let overview = self.client.overview().await?;
+        let jobs = self.client.jobs_overview().await?.jobs;
+        if self.root.is_none() {
+            let config = self.client.jobmanager_config().await?;
+            self.root = Some(option::checkpoint_directory(&config).map(str::to_owned));
+        }
+        let task_managers = if idle { self.task_managers().await? } else { Vec::new() };
+        let mut views = Vec::with_capacity(jobs.len());
+        for job in &jobs {
+            views.push(FlinkJobView {
+                id: job.id.to_string(),
+                state: job.state.as_str().to_owned(),
+                terminal: job.state.is_terminal(),
+                ready: job.is_fully_running(),
+                failure: self.failures.get(job.id.as_str()).cloned(),
+            });
+        }
+        let view = FlinkView {
+            version: overview.flink_version.to_string(),
+            supported: overview.flink_version.is_supported(),
+            slots_total: overview.slots_total,
+            task_managers,
+            live_jobs: views.iter().filter(|job| !job.terminal).map(|job| job.id.clone()).collect(),
+        };
+        Ok((view, views))
+    }
+
+    async fn task_managers(&self) -> Result<Vec<TaskManagerView>, Error> {
+        let answer = self.client.taskmanagers().await?;
+        Ok(answer
+            .taskmanagers
+            .iter()
+            .filter_map(|manager| {
+                let address = manager.host()?.to_owned();
+                Some(TaskManagerView { address, idle: manager.free_slots == manager.slots })
+            })
+            .collect())
+    }
+
+    /// The cluster's checkpoint directory, if it has one.
+    pub fn checkpoint_root(&self) -> Option<&str> {
+        self.root.as_ref()?.as_deref()
+    }
+
+    /// Why a job failed; Flink shows it a moment after the state.
+    pub async fn failure(&mut self, job: &str) -> Option<String> {
+        if let Some(known) = self.failures.get(job) {
+            return Some(known.clone());
+        }
+        let id = flink::JobId::try_from(job.to_owned()).ok()?;
+        let deadline = Instant::now() + Duration::from_secs(1);
+        loop {
+            if let Ok(Some(why)) = self.client.job_exceptions(&id).await {
+                self.failures.insert(job.to_owned(), why.clone());
+                return Some(why);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Where an attempt keeps its checkpoints, as far as it can be told yet.
+    pub async fn checkpoints(&mut self, attempt: &Attempt, now: Timestamp) -> Reading<Checkpoints> {
+        if let Some((known, true)) = self.checkpoints.get(&attempt.job_id) {
+            return Reading::Known(known.clone());
+        }
+        match self.ask_checkpoints(attempt).await {
+            Ok((seen, sure)) => {
+                self.checkpoints.insert(attempt.job_id.clone(), (seen.clone(), sure));
+                Reading::Known(seen)
+            }
+            Err(error) => Reading::Unknown { why: kit::chain(&error), since: now },
+        }
+    }
+
+    async fn ask_checkpoints(&self, attempt: &Attempt) -> Result<(Checkpoints, bool), Error> {
+        let Ok(id) = flink::JobId::try_from(attempt.job_id.clone()) else {
+            return Ok((Checkpoints::Unknown, true));
+        };
+        let config = match self.client.checkpoint_config(&id).await? {
+            Some(config) if config.is_periodic() => config,
+            _ => return Ok((Checkpoints::Disabled, true)),
+        };
+        let retained = config.retains();
+        let latest = self.client.checkpoints(&id).await?.latest.completed;
+        let seen = latest.as_ref().and_then(|checkpoint| checkpoint.path());
+        if let Some((directory, _)) = seen.and_then(|path| path.trim_end_matches('/').rsplit_once('/')) {
+            return Ok((Checkpoints::Directory { path: directory.to_owned(), retained }, true));
+        }
+        if config.checkpoint_storage.contains("JobManagerCheckpointStorage") {
+            return Ok((Checkpoints::InMemory, latest.is_some()));
+        }
+        let guess = self.checkpoint_root().map(|root| Checkpoints::Directory {
+            path: format!("{}/{}", root.trim_end_matches('/'), attempt.job_id),
+            retained,
+        });
+        Ok((guess.unwrap_or_default(), false))
+    }
+
+    /// How a savepoint operation stands.
+    pub async fn operation(&self, job: &str, trigger: &str) -> OperationView {
+        let ids = (flink::JobId::try_from(job.to_owned()), flink::TriggerId::try_from(trigger.to_owned()));
+        let (Ok(job), Ok(trigger)) = ids else { return OperationView::Unknown };
+        match self.client.savepoint_operation(&job, &trigger).await {
+            Ok(flink::Operation::InProgress) => OperationView::InProgress,
+            Ok(flink::Operation::Completed { location }) => OperationView::Completed { path: location },
+            Ok(flink::Operation::Failed { cause }) => OperationView::Failed { why: cause },
+            Ok(flink::Operation::NotFound) => OperationView::NotFound,
+            Err(_) => OperationView::Unknown,
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! From caches and answers to what a decision may look at. Nothing is decided here.
+
+use std::sync::Arc;
+
+use api::annotations::{self, Requested as Asked};
+use api::record::{ClusterNext, ClusterPhase, ClusterRecord, JobPhase, JobRecord, Restore, Stop};
+use api::{FlinkCluster, FlinkJob, SavepointMode, UnmanagedJobs, digest, labels, names};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use lifecycle::Reading;
+use lifecycle::cluster::{self, JobView, PodState, PodView, Role, ServiceView};
+use lifecycle::command::{Request, Requested};
+use lifecycle::job::{
+    self, BootstrapView, Cluster, ClusterState, Evidence, Found, Looked, OperationView, Outcome,
+};
+
+use serde::Deserialize;
+
+use crate::caches::{Caches, ContainerStatus, JobObject, PodObject};
+use crate::jobmanager::JobManager;
+
+/// What the annotations of an object ask for.
+fn request(meta: &ObjectMeta) -> Option<Request> {
+    let annotations = meta.annotations.as_ref();
+    let action = match annotations::requested(annotations) {
+        Asked::Nothing => return None,
+        Asked::Action(action) => Requested::Known(action),
+        Asked::Invalid(text) => Requested::Invalid(text),
+    };
+    let stamp = annotations::action_timestamp(annotations);
+    Some(Request {
+        id: stamp.or(meta.resource_version.as_deref()).unwrap_or_default().to_owned(),
+        stamped: stamp.is_some(),
+        action,
+        without_savepoint: annotations::without_savepoint(annotations),
+    })
+}
+
+fn supervised(meta: &ObjectMeta) -> bool {
+    meta.finalizers.iter().flatten().any(|finalizer| finalizer == names::SUPERVISOR_FINALIZER)
+}
+
+fn signed(duration: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+/// What the user wants of the cluster.
+pub fn cluster_desired(object: &FlinkCluster) -> cluster::Desired {
+    let spec = &object.spec;
+    let (min, max) = spec.task_manager_limits();
+    let sections = digest::cluster(spec);
+    let parts = [sections.runtime, sections.job_manager, sections.task_manager, sections.flink_configuration];
+    cluster::Desired {
+        deleting: object.metadata.deletion_timestamp.is_some(),
+        supervised: supervised(&object.metadata),
+        digest: digest::of(&parts),
+        task_managers: spec.task_managers(),
+        min_task_managers: min,
+        max_task_managers: max,
+        task_slots: spec.task_manager.slots(),
+        rescale_policy: spec.supervisor.rescale_policy(),
+        rescale_delay: signed(spec.supervisor.rescale_delay()),
+        task_timeout: signed(spec.supervisor.task_timeout()),
+        cancel_unmanaged: spec.supervisor.unmanaged_jobs() == UnmanagedJobs::Cancel,
+        request: request(&object.metadata),
+    }
+}
+
+/// What the user wants of the job.
+pub fn job_desired(object: &FlinkJob) -> job::Desired {
+    let spec = &object.spec;
+    job::Desired {
+        uid: object.metadata.uid.clone().unwrap_or_default(),
+        deleting: object.metadata.deletion_timestamp.is_some(),
+        supervised: supervised(&object.metadata),
+        parallelism: spec.clamp_parallelism(spec.parallelism()),
+        digest: digest::job(spec).bootstrap.unwrap_or_default(),
+        savepoint_automatic: spec.savepoint.mode() == SavepointMode::Automatic,
+        savepoint_path: spec.savepoint.path().map(str::to_owned),
+        recorded_savepoint: object.status.as_ref().and_then(|status| status.savepoint_path()).map(str::to_owned),
+        savepoint_interval: spec.savepoint.interval().map(signed),
+        savepoint_target: spec.savepoint.target_path().unwrap_or_default().to_owned(),
+        restart_policy: spec.restart.policy(),
+        restart_delay: signed(spec.restart.delay()),
+        restart_timeout: signed(spec.restart.timeout()),
+        request: request(&object.metadata),
+    }
+}
+
+/// JobManager and TaskManager pods that the cluster owns.
+pub fn pods(caches: &Caches, cluster_uid: &str) -> Vec<PodView> {
+    caches.pods.all().iter().filter_map(|pod| flink_pod(pod, cluster_uid)).collect()
+}
+
+fn flink_pod(pod: &PodObject, cluster_uid: &str) -> Option<PodView> {
+    let meta = &pod.metadata;
+    let labels = meta.labels.as_ref()?;
+    let role = match labels.get(labels::ROLE).map(String::as_str) {
+        Some("jobmanager") => Role::JobManager,
+        Some("taskmanager") => Role::TaskManager,
+        _ => return None,
+    };
+    if !owned_by(meta, cluster_uid) {
+        return None;
+    }
+    let name = meta.name.clone()?;
+    let index = name.rsplit_once('-').and_then(|(_, index)| index.parse().ok()).unwrap_or_default();
+    Some(PodView {
+        uid: meta.uid.clone()?,
+        role,
+        incarnation: labels.get(labels::INCARNATION).and_then(|text| text.parse().ok()).unwrap_or_default(),
+        index: if role == Role::TaskManager { index } else { 0 },
+        deleting: meta.deletion_timestamp.is_some(),
+        state: pod_state(pod),
+        address: pod.status.pod_ip.clone().filter(|address| !address.is_empty()),
+        name,
+    })
+}
+
+fn owned_by(meta: &ObjectMeta, uid: &str) -> bool {
+    meta.owner_references.iter().flatten().any(|owner| owner.controller == Some(true) && owner.uid == uid)
+}
+
+fn pod_state(pod: &PodObject) -> PodState {
+    match pod.status.phase.as_str() {
+        "Failed" | "Succeeded" => PodState::Over { detail: ended(pod) },
+        "Running" => PodState::Running,
+        _ => PodState::Pending { detail: trouble(pod) },
+    }
+}
+
+fn containers(pod: &PodObject) -> impl Iterator<Item = &ContainerStatus> {
+    pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses)
+}
+
+fn ended(pod: &PodObject) -> Option<String> {
+    let terminated = containers(pod).find_map(|container| {
+        let terminated = container.state.terminated.as_ref().filter(|terminated| terminated.exit_code != 0)?;
+        let reason = terminated.reason.as_deref().unwrap_or("Error");
+        Some(format!("container {} ended with exit code {} ({reason})", container.name, terminated.exit_code))
+    });
+    terminated.or_else(|| pod.status.message.clone()).or_else(|| pod.status.reason.clone())
+}
+
+/// What keeps a pod from running that will not pass by itself.
+fn trouble(pod: &PodObject) -> Option<String> {
+    containers(pod).find_map(|container| {
+        let waiting = container.state.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref()?;
+        if matches!(reason, "ContainerCreating" | "PodInitializing") {
+            return None;
+        }
+        let message = waiting.message.as_deref().unwrap_or_default();
+        Some(format!("container {}: {reason}: {message}", container.name))
+    })
+}
+
+/// The JobManager's Service.
+pub fn service(caches: &Caches, name: &str, cluster_uid: &str) -> Option<ServiceView> {
+    let service = caches.services.get(name)?;
+    let meta = &service.metadata;
+    owned_by(meta, cluster_uid).then(|| ServiceView {
+        uid: meta.uid.clone().unwrap_or_default(),
+        deleting: meta.deletion_timestamp.is_some(),
+    })
+}
+
+/// A job as its cluster sees it. A job whose record cannot be read counts as live.
+pub fn job_view(object: &FlinkJob) -> JobView {
+    let name = object.metadata.name.clone().unwrap_or_default();
+    let wanted = object.clamp_parallelism(object.spec.parallelism());
+    let supervised = supervised(&object.metadata);
+    let Ok(record) = job::status::record(object.status.as_ref()) else {
+        return JobView { name, slots: wanted, live: true, settled: false, supervised, flink_id: None };
+    };
+    let held = record.attempt.as_ref().map_or(wanted, |attempt| attempt.parallelism);
+    let (slots, live) = match &record.phase {
+        JobPhase::New | JobPhase::Waiting { .. } => (wanted, false),
+        JobPhase::Submitting { .. } | JobPhase::Running => (held, true),
+        JobPhase::Stopping { next, .. } => match next {
+            api::record::JobNext::Restart => (held.max(wanted), true),
+            _ => (held, true),
+        },
+        JobPhase::Ended { .. } | JobPhase::Terminated => (0, false),
+    };
+    let settled = matches!(record.phase, JobPhase::Running | JobPhase::Ended { .. } | JobPhase::Terminated);
+    let flink_id = record.attempt.map(|attempt| attempt.job_id);
+    JobView { name, slots, live, settled, supervised, flink_id }
+}
+
+/// The cluster as a job sees it.
+pub fn cluster_of(
+    record: &ClusterRecord,
+    pods: &[PodView],
+    jobs: &[JobView],
+    manager: Option<&JobManager>,
+    now: Timestamp,
+) -> Cluster {
+    let (state, without_savepoint) = match &record.phase {
+        ClusterPhase::New | ClusterPhase::Starting { .. } => (ClusterState::Starting, false),
+        ClusterPhase::Started { .. } => (ClusterState::Started, false),
+        ClusterPhase::Stopping { next: ClusterNext::Restart, without_savepoint, .. } => {
+            (ClusterState::Restarting, *without_savepoint)
+        }
+        ClusterPhase::Stopping { without_savepoint, .. } => (ClusterState::Stopping, *without_savepoint),
+        ClusterPhase::Stopped => (ClusterState::Stopped, false),
+        ClusterPhase::Terminated => (ClusterState::Terminated, false),
+    };
+    let mut alive: Vec<u32> = pods.iter().filter(|pod| !pod.state.is_over()).map(|pod| pod.incarnation).collect();
+    alive.sort_unstable();
+    alive.dedup();
+    let pod = current_job_manager(record, pods);
+    let answering = manager.filter(|manager| pod.is_some_and(|pod| pod.uid == manager.uid));
+    let slots = answering.and_then(|manager| manager.flink.known()).map_or(0, |flink| flink.slots_total);
+    Cluster {
+        state,
+        without_savepoint,
+        job_manager: pod.and_then(|pod| {
+            let address = pod.address.clone()?;
+            Some(job::JobManager { number: pod.incarnation, uid: pod.uid.clone(), address })
+        }),
+        alive,
+        slots: slots >= cluster::required(jobs),
+        jobs: answering.map_or_else(
+            || Reading::Unknown { why: "there is no JobManager".into(), since: now },
+            |manager| manager.jobs.clone(),
+        ),
+    }
+}
+
+/// The JobManager pod that lives now.
+pub fn current_job_manager<'a>(record: &ClusterRecord, pods: &'a [PodView]) -> Option<&'a PodView> {
+    pods.iter().find(|pod| {
+        pod.role == Role::JobManager
+            && pod.incarnation == record.incarnation
+            && !pod.deleting
+            && !pod.state.is_over()
+    })
+}
+
+/// The bootstrap Job of a FlinkJob, and its pods.
+pub fn bootstrap(caches: &Caches, name: &str, job_uid: &str) -> BootstrapView {
+    let object = caches.bootstraps.get(name).filter(|object| owned_by(&object.metadata, job_uid));
+    let pods = caches.pods.matching(|pod| {
+        let labels = pod.metadata.labels.as_ref();
+        labels.is_some_and(|labels| labels.get("batch.kubernetes.io/job-name").is_some_and(|job| job == name))
+    });
+    let lives = |pod: &Arc<PodObject>| !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
+    match object {
+        None if pods.iter().any(lives) => BootstrapView::Leaving { started: pods.iter().any(started) },
+        None => BootstrapView::Absent,
+        Some(object) if object.metadata.deletion_timestamp.is_some() => {
+            BootstrapView::Leaving { started: pods.iter().any(started) }
+        }
+        Some(object) => present(&object, &pods),
+    }
+}
+
+fn present(object: &JobObject, pods: &[Arc<PodObject>]) -> BootstrapView {
+    let meta = &object.metadata;
+    let uid = meta.uid.clone().unwrap_or_default();
+    let labels = meta.labels.as_ref();
+    let attempt =
+        labels.and_then(|labels| labels.get(labels::ATTEMPT)).and_then(|text| text.parse().ok()).unwrap_or_default();
+    let own: Vec<&Arc<PodObject>> = pods.iter().filter(|pod| owned_by(&pod.metadata, &uid)).collect();
+    let over = own.iter().find(|pod| matches!(pod.status.phase.as_str(), "Succeeded" | "Failed"));
+    match over {
+        Some(pod) => BootstrapView::Ended { uid, attempt, outcome: outcome(pod) },
+        None => BootstrapView::Active {
+            uid,
+            attempt,
+            started: own.iter().any(|pod| started(pod)),
+            detail: own.iter().find_map(|pod| trouble(pod)),
+        },
+    }
+}
+
+/// The container that submits has been started.
+fn started(pod: &Arc<PodObject>) -> bool {
+    pod.status.container_statuses.iter().any(|container| {
+        container.state.running.is_some()
+            || container.state.terminated.is_some()
+            || container.last_state.terminated.is_some()
+    })
+}
+
+fn outcome(pod: &PodObject) -> Outcome {
+    let Some(terminated) =
+        pod.status.container_statuses.iter().find_map(|container| container.state.terminated.as_ref())
+    else {
+        let failed = pod.status.init_container_statuses.iter().any(|container| {
+            container.state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code != 0)
+        });
+        let message = ended(pod).unwrap_or_else(|| "its init container failed".into());
+        return match failed {
+            true => Outcome::NotSubmitted { reason: "ImageError".into(), message },
+            false => Outcome::Unknown,
+        };
+    };
+    if terminated.exit_code == 0 {
+        return Outcome::Submitted;
+    }
+    let report: Option<Report> =
+        terminated.message.as_deref().and_then(|message| serde_json::from_str(message.trim()).ok());
+    match report {
+        Some(Report { reason, message }) if REFUSALS.contains(&reason.as_str()) => {
+            Outcome::NotSubmitted { reason, message }
+        }
+        _ => Outcome::Unknown,
+    }
+}
+
+/// Reasons of a bootstrap after which Flink surely has no job. All others leave that open, and the attempt is repeated.
+const REFUSALS: [&str; 4] = ["MissingJar", "WrongClass", "RestoreFailed", "JobRejected"];
+
+/// The termination message of a bootstrap.
+#[derive(Debug, Deserialize)]
+struct Report {
+    reason: String,
+    message: String,
+}
+
+/// How the operation that the record names stands.
+pub async fn operation(record: &JobRecord, manager: Option<&JobManager>) -> OperationView {
+    let Some(attempt) = &record.attempt else { return OperationView::Unknown };
+    let trigger = match (&record.phase, &record.operation) {
+        (JobPhase::Stopping { stop: Stop::Savepoint { trigger_id, .. }, .. }, _) => trigger_id,
+        (JobPhase::Running, Some(operation)) => &operation.trigger_id,
+        _ => return OperationView::Unknown,
+    };
+    match manager.filter(|manager| manager.uid == attempt.incarnation.uid) {
+        Some(manager) => manager.operation(&attempt.job_id, trigger).await,
+        None => OperationView::Unknown,
+    }
+}
+
+/// What the last attempt left behind, where that is to be found out.
+pub async fn evidence(
+    record: &JobRecord,
+    cluster: &Cluster,
+    manager: Option<&JobManager>,
+    now: Timestamp,
+) -> Reading<Looked> {
+    let unknown = |why: &str| Reading::Unknown { why: why.to_owned(), since: now };
+    let (JobPhase::Waiting { .. }, Restore::Newest, Some(attempt)) =
+        (&record.phase, &record.restore, &record.attempt)
+    else {
+        return unknown("it is not to be found out now");
+    };
+    let (ClusterState::Started, Some(manager)) = (cluster.state, manager) else {
+        return unknown("there is no JobManager to look for it");
+    };
+    if cluster.alive.iter().any(|number| cluster.job_manager.as_ref().is_none_or(|pod| pod.number != *number)) {
+        return unknown("earlier pods may still write");
+    }
+    let places = job::places(attempt, manager.checkpoint_root());
+    let paths: Vec<String> = places.checkpoints.iter().chain(&places.savepoints).cloned().collect();
+    let listings = match manager.lister.list_checkpoints(&paths).await {
+        Ok(listings) => listings,
+        Err(error) => return unknown(&kit::chain(&error)),
+    };
+    let mut found = Evidence::default();
+    for listing in &listings {
+        if let flink::ListingOutcome::Failed { cause } = &listing.outcome {
+            return unknown(&format!("{}: {cause}", listing.path));
+        }
+        for snapshot in listing.snapshots() {
+            let modified = Timestamp::from_millisecond(snapshot.modified).unwrap_or(Timestamp::UNIX_EPOCH);
+            let one = Found {
+                path: snapshot.path.clone(),
+                number: snapshot.checkpoint.unwrap_or_default(),
+                modified,
+            };
+            match snapshot.checkpoint {
+                Some(_) => found.checkpoints.push(one),
+                None => found.savepoints.push(one),
+            }
+        }
+    }
+    Reading::Known(Looked { found, known_place: places.checkpoints.is_some() })
+}

@@ -1,0 +1,434 @@
+//! One pass: look, decide, write, act; for the cluster, then for each of its jobs.
+//!
+//! The record is in status before anything it announces is done. A write on stale knowledge does not happen; the
+//! next pass looks again. What goes wrong with one job does not keep the others waiting.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{FlinkCluster, FlinkJob, names};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kit::Outcome as Written;
+use kit::client::CallError;
+use kit::events::Events;
+use kit::projection::Parsed;
+use kube::{Api, Resource};
+use lifecycle::cluster::{self, JobView, PodView};
+use lifecycle::{Notice, Reading, job};
+use tokio::time::Instant;
+
+use crate::act::{Actor, Error};
+use crate::caches::Caches;
+use crate::jobmanager::JobManager;
+use crate::metrics::Metrics;
+use crate::observe;
+
+/// How often a step may follow another one without a look from outside.
+const STEPS: usize = 8;
+/// Between two looks while something is under way: short at first, longer while nothing changes.
+const QUICK: Duration = Duration::from_millis(100);
+const SLOW: Duration = Duration::from_secs(2);
+/// After an error: longer each time, up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The supervisor's state between two passes. Everything that must survive it is in the records.
+pub struct Reconciler {
+    pub actor: Actor,
+    pub caches: Caches,
+    pub events: Events,
+    pub metrics: Metrics,
+    pub polling_interval: Duration,
+    manager: Option<JobManager>,
+    /// The last pass left something under way.
+    busy: bool,
+    /// TaskManagers are too many: whether they are idle matters.
+    surplus: bool,
+    quiet: Duration,
+    troubles: HashMap<String, (u32, Instant)>,
+}
+
+/// What came of one look at one object.
+struct Progress {
+    changed: bool,
+    again: bool,
+    at_rest: bool,
+    wake: Option<Timestamp>,
+}
+
+impl Reconciler {
+    pub fn new(
+        actor: Actor,
+        caches: Caches,
+        events: Events,
+        metrics: Metrics,
+        polling_interval: Duration,
+    ) -> Self {
+        Self {
+            actor,
+            caches,
+            events,
+            metrics,
+            polling_interval,
+            manager: None,
+            busy: true,
+            surplus: false,
+            quiet: QUICK,
+            troubles: HashMap::new(),
+        }
+    }
+
+    /// Does what can be done now, and says when to look again.
+    pub async fn pass(&mut self) -> Duration {
+        let started = Instant::now();
+        let (changed, at_rest, wake) = self.look().await;
+        self.metrics.pass(started.elapsed());
+        self.busy = !at_rest;
+        self.quiet = if changed { QUICK } else { (self.quiet * 3 / 2).min(SLOW) };
+        let pause = if at_rest { self.polling_interval } else { self.quiet };
+        let wake = wake.map(|wake| {
+            let left = wake.duration_since(Timestamp::now());
+            Duration::try_from(left).unwrap_or(Duration::ZERO).max(Duration::from_millis(10))
+        });
+        wake.map_or(pause, |wake| pause.min(wake))
+    }
+
+    async fn look(&mut self) -> (bool, bool, Option<Timestamp>) {
+        let mut changed = false;
+        let mut at_rest = true;
+        let mut wake: Option<Timestamp> = None;
+        let mut note = |progress: &Progress| {
+            changed |= progress.changed;
+            at_rest &= progress.at_rest;
+            wake = match (wake, progress.wake) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+        };
+        let Some(cluster) = self.cluster() else {
+            self.manager = None;
+            return (false, true, None);
+        };
+        self.follow(&cluster).await;
+        note(&self.on_cluster().await);
+        for name in self.caches.jobs.names() {
+            note(&self.on_job(&name).await);
+        }
+        (changed, at_rest, wake)
+    }
+
+    fn cluster(&self) -> Option<FlinkCluster> {
+        self.caches.cluster.get(&self.actor.cluster)?.valid().cloned()
+    }
+
+    fn uid(object: &impl Resource) -> String {
+        object.meta().uid.clone().unwrap_or_default()
+    }
+
+    /// Speaks to the JobManager that lives now, and asks it as often as matters.
+    async fn follow(&mut self, cluster: &FlinkCluster) {
+        let now = Timestamp::now();
+        let Ok(record) = cluster::status::record(cluster.status.as_ref()) else { return };
+        let pods = observe::pods(&self.caches, &Self::uid(cluster));
+        let current = observe::current_job_manager(&record, &pods)
+            .and_then(|pod| Some((pod.uid.clone(), pod.address.clone()?)));
+        let Some((uid, address)) = current else {
+            self.manager = None;
+            return;
+        };
+        if self.manager.as_ref().is_none_or(|manager| manager.uid != uid) {
+            self.manager = Some(JobManager::new(&uid, &address, now));
+        }
+        let age = if self.busy { QUICK / 2 } else { self.polling_interval };
+        if let Some(manager) = &mut self.manager {
+            manager.refresh(age, self.surplus, now).await;
+            self.metrics.flink(manager.flink.known().is_some());
+        }
+    }
+
+    fn views(&self) -> Vec<JobView> {
+        self.caches.jobs.all().iter().filter_map(|job| job.valid().map(observe::job_view)).collect()
+    }
+
+    async fn on_cluster(&mut self) -> Progress {
+        let mut total = Progress { changed: false, again: true, at_rest: true, wake: None };
+        for _ in 0..STEPS {
+            if self.pausing(&self.actor.cluster.clone(), &mut total) {
+                break;
+            }
+            match self.step_cluster().await {
+                Ok(progress) => {
+                    self.troubles.remove(&self.actor.cluster);
+                    total = merge(&total, progress);
+                }
+                Err(error) => {
+                    let about = self.cluster().map(|cluster| cluster.object_ref(&()));
+                    self.trouble(&self.actor.cluster.clone(), about, &error);
+                    total.again = true;
+                }
+            }
+            if !total.again {
+                break;
+            }
+        }
+        total
+    }
+
+    async fn step_cluster(&mut self) -> Result<Progress, Error> {
+        let idle = Progress { changed: false, again: false, at_rest: true, wake: None };
+        let Some(object) = self.cluster() else { return Ok(idle) };
+        let record = match cluster::status::record(object.status.as_ref()) {
+            Ok(record) => record,
+            Err(error) => {
+                self.unreadable(&object.object_ref(&()), &error);
+                return Ok(idle);
+            }
+        };
+        let now = Timestamp::now();
+        let uid = Self::uid(&object);
+        let desired = observe::cluster_desired(&object);
+        let observed = cluster::Observed {
+            record: &record,
+            desired: &desired,
+            pods: observe::pods(&self.caches, &uid),
+            service: observe::service(&self.caches, &names::job_manager_service(&self.actor.cluster), &uid),
+            jobs: self.views(),
+            flink: self.answer(&record, &uid, |manager| manager.flink.clone(), now),
+            now,
+        };
+        let step = cluster::step(&observed);
+        self.surplus = matches!(step.waiting, cluster::Waiting::Idle { .. });
+        let facts = cluster::status::Facts {
+            generation: object.metadata.generation,
+            selector: api::labels::scale_selector(&self.actor.cluster),
+            service_mode: object.spec.job_manager.service_mode(),
+            digest: api::digest::cluster(&object.spec),
+        };
+        let before = object.status.clone().unwrap_or_default();
+        let status = cluster::status::status(&before, &observed, &step, &facts);
+        let changed = object.status.as_ref() != Some(&status);
+        let about = object.object_ref(&());
+        let mut object = object;
+        if changed {
+            object.status = Some(status);
+            match self.write(&object).await? {
+                Written::Written(written) => {
+                    self.caches.cluster.learn(Parsed::Valid(Box::new(written.clone())));
+                    object = written;
+                }
+                Written::Conflict | Written::Gone => return Ok(stale()),
+            }
+        }
+        self.tell(&about, &step.notices);
+        for effect in &step.effects {
+            self.actor.on_cluster(&object, effect, self.manager.as_ref()).await?;
+        }
+        Ok(Progress {
+            changed: changed || !step.effects.is_empty(),
+            again: step.waiting == cluster::Waiting::Next,
+            at_rest: cluster::status::at_rest(&step.waiting) && step.effects.is_empty() && step.record.command.is_none(),
+            wake: step.wake,
+        })
+    }
+
+    fn answer<T: Clone>(
+        &self,
+        record: &api::record::ClusterRecord,
+        uid: &str,
+        read: impl Fn(&JobManager) -> Reading<T>,
+        now: Timestamp,
+    ) -> Reading<T> {
+        let pods: Vec<PodView> = observe::pods(&self.caches, uid);
+        let current = observe::current_job_manager(record, &pods).map(|pod| pod.uid.clone());
+        match &self.manager {
+            Some(manager) if Some(&manager.uid) == current.as_ref() => read(manager),
+            _ => Reading::Unknown { why: "there is no JobManager yet".into(), since: now },
+        }
+    }
+
+    async fn on_job(&mut self, name: &str) -> Progress {
+        let mut total = Progress { changed: false, again: true, at_rest: true, wake: None };
+        for _ in 0..STEPS {
+            if self.pausing(name, &mut total) {
+                break;
+            }
+            match self.step_job(name).await {
+                Ok(progress) => {
+                    self.troubles.remove(name);
+                    total = merge(&total, progress);
+                }
+                Err(error) => {
+                    let about =
+                        self.caches.jobs.get(name).and_then(|job| job.valid().map(|job| job.object_ref(&())));
+                    self.trouble(name, about, &error);
+                    total.again = true;
+                }
+            }
+            if !total.again {
+                break;
+            }
+        }
+        total
+    }
+
+    async fn step_job(&mut self, name: &str) -> Result<Progress, Error> {
+        let idle = Progress { changed: false, again: false, at_rest: true, wake: None };
+        let Some(cached) = self.caches.jobs.get(name) else { return Ok(idle) };
+        let (Some(object), Some(owner)) = (cached.valid(), self.cluster()) else { return Ok(idle) };
+        let about = object.object_ref(&());
+        let records = (
+            job::status::record(object.status.as_ref()),
+            cluster::status::record(owner.status.as_ref()),
+        );
+        let (record, cluster_record) = match records {
+            (Ok(record), Ok(cluster_record)) => (record, cluster_record),
+            (Err(error), _) | (_, Err(error)) => {
+                self.unreadable(&about, &error);
+                return Ok(idle);
+            }
+        };
+        let now = Timestamp::now();
+        let desired = observe::job_desired(object);
+        let pods = observe::pods(&self.caches, &Self::uid(&owner));
+        let mut view = observe::cluster_of(&cluster_record, &pods, &self.views(), self.manager.as_ref(), now);
+        let short = names::short_job_name(&self.actor.cluster, name).unwrap_or(name);
+        let bootstrap =
+            observe::bootstrap(&self.caches, &names::bootstrap(&self.actor.cluster, short), &desired.uid);
+        let checkpoints = self.execution(&record, &mut view, now).await;
+        let observed = job::Observed {
+            record: &record,
+            desired: &desired,
+            bootstrap,
+            checkpoints,
+            operation: observe::operation(&record, self.manager.as_ref()).await,
+            evidence: observe::evidence(&record, &view, self.manager.as_ref(), now).await,
+            cluster: view,
+            now,
+        };
+        let step = job::step(&observed);
+        let facts = job::status::Facts {
+            generation: object.metadata.generation,
+            cluster: self.actor.cluster.clone(),
+            selector: api::labels::scale_selector(&self.actor.cluster),
+            digest: api::digest::job(&object.spec),
+        };
+        let before = object.status.clone().unwrap_or_default();
+        let status = job::status::status(&before, &observed, &step, &facts);
+        let changed = object.status.as_ref() != Some(&status);
+        let mut object = object.clone();
+        if changed {
+            object.status = Some(status);
+            match self.write(&object).await? {
+                Written::Written(written) => {
+                    self.caches.jobs.learn(Parsed::Valid(Box::new(written.clone())));
+                    object = written;
+                }
+                Written::Conflict | Written::Gone => return Ok(stale()),
+            }
+        }
+        self.tell(&about, &step.notices);
+        let address = observed.cluster.job_manager.as_ref().map(|manager| manager.address.clone());
+        for effect in &step.effects {
+            self.actor.on_job(&object, effect, self.manager.as_ref(), address.as_deref()).await?;
+        }
+        Ok(Progress {
+            changed: changed || !step.effects.is_empty(),
+            again: step.waiting == job::Waiting::Next,
+            at_rest: job::status::at_rest(&step.waiting) && step.effects.is_empty() && step.record.command.is_none(),
+            wake: step.wake,
+        })
+    }
+
+    /// Asks what only matters for the execution of one job: where its checkpoints are, and why it failed.
+    async fn execution(
+        &mut self,
+        record: &api::record::JobRecord,
+        view: &mut job::Cluster,
+        now: Timestamp,
+    ) -> Reading<api::record::Checkpoints> {
+        use api::record::JobPhase;
+        let unknown = |why: &str| Reading::Unknown { why: why.to_owned(), since: now };
+        let (Some(attempt), Some(manager)) = (&record.attempt, &mut self.manager) else {
+            return unknown("there is no execution");
+        };
+        if manager.uid != attempt.incarnation.uid
+            || !matches!(record.phase, JobPhase::Submitting { .. } | JobPhase::Running | JobPhase::Stopping { .. })
+        {
+            return unknown("there is no execution");
+        }
+        let Reading::Known(jobs) = &mut view.jobs else { return unknown("the JobManager does not answer") };
+        let Some(job) = jobs.iter_mut().find(|job| job.id == attempt.job_id) else {
+            return unknown("Flink does not list the job");
+        };
+        if job.state == "FAILED" && job.failure.is_none() {
+            job.failure = manager.failure(&attempt.job_id).await;
+        }
+        manager.checkpoints(attempt, now).await
+    }
+
+    async fn write<K>(&self, object: &K) -> Result<Written<K>, CallError>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::Serialize
+            + serde::de::DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.actor.client.clone(), &self.actor.namespace);
+        self.metrics.write();
+        kit::status::replace(&api, object).await
+    }
+
+    fn tell(&self, about: &ObjectReference, notices: &[Notice]) {
+        for notice in notices {
+            match notice.warning {
+                true => self.events.warning(about, notice.reason, notice.message.clone()),
+                false => self.events.normal(about, notice.reason, notice.message.clone()),
+            }
+        }
+    }
+
+    fn unreadable(&self, about: &ObjectReference, error: &serde_json::Error) {
+        let message = format!("status.record cannot be read, nothing is done until it can: {error}");
+        self.events.warning(about, "RecordUnreadable", message);
+    }
+
+    /// Whether an error of the object is too recent to try again.
+    fn pausing(&self, name: &str, total: &mut Progress) -> bool {
+        let Some((_, until)) = self.troubles.get(name) else { return false };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        let wake = Timestamp::now() + left;
+        total.wake = Some(total.wake.map_or(wake, |known| known.min(wake)));
+        total.at_rest &= self.troubles.get(name).is_some_and(|(times, _)| *times > 3);
+        true
+    }
+
+    fn trouble(&mut self, name: &str, about: Option<ObjectReference>, error: &Error) {
+        let (times, _) = self.troubles.get(name).copied().unwrap_or((0, Instant::now()));
+        let pause = (QUICK * 2u32.saturating_pow(times.min(12))).min(LONGEST_PAUSE);
+        self.troubles.insert(name.to_owned(), (times + 1, Instant::now() + pause));
+        self.metrics.error();
+        let message = kit::chain(error);
+        // The first one is often a JobManager or API server that is about to answer again.
+        match about.filter(|_| times > 2) {
+            Some(about) => self.events.warning(&about, error.reason(), message),
+            None => tracing::info!(object = name, error = message, "it is tried again"),
+        }
+    }
+}
+
+/// Somebody wrote first; the watch brings what.
+fn stale() -> Progress {
+    Progress { changed: true, again: false, at_rest: false, wake: None }
+}
+
+fn merge(total: &Progress, step: Progress) -> Progress {
+    Progress { changed: total.changed || step.changed, ..step }
+}
+
+/// Caches wake the loop through this.
+pub type Changed = Arc<tokio::sync::Notify>;

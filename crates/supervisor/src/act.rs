@@ -130,7 +130,8 @@ impl Actor {
             }
             Effect::StopWithSavepoint { incarnation, job_id, trigger_id, directory } => {
                 let (manager, job, trigger) = operation(manager, incarnation, job_id, trigger_id)?;
-                manager.client.stop_with_savepoint(&job, &trigger, Some(directory)).await?;
+                let target = Some(directory.as_str()).filter(|target| !target.is_empty());
+                manager.client.stop_with_savepoint(&job, &trigger, target).await?;
                 Ok(())
             }
             Effect::TriggerSavepoint { incarnation, job_id, trigger_id, directory } => {

@@ -188,10 +188,20 @@ pub fn job_view(object: &FlinkJob) -> JobView {
     JobView { name, slots, live, settled, supervised, flink_id }
 }
 
+/// Flink pods of an earlier cluster of this name may still live; they are not ours to delete.
+pub fn foreign_pods(caches: &Caches, cluster_uid: &str) -> bool {
+    caches.pods.all().iter().any(|pod| {
+        let role = pod.metadata.labels.as_ref().and_then(|labels| labels.get(labels::ROLE));
+        let flink = role.is_some_and(|role| matches!(role.as_str(), "jobmanager" | "taskmanager"));
+        flink && !owned_by(&pod.metadata, cluster_uid) && !pod_state(pod).is_over()
+    })
+}
+
 /// The cluster as a job sees it.
 pub fn cluster_of(
     record: &ClusterRecord,
     pods: &[PodView],
+    foreign: bool,
     jobs: &[JobView],
     manager: Option<&JobManager>,
     now: Timestamp,
@@ -207,6 +217,7 @@ pub fn cluster_of(
         ClusterPhase::Terminated => (ClusterState::Terminated, false),
     };
     let mut alive: Vec<u32> = pods.iter().filter(|pod| !pod.state.is_over()).map(|pod| pod.incarnation).collect();
+    alive.extend(foreign.then_some(0));
     alive.sort_unstable();
     alive.dedup();
     let pod = current_job_manager(record, pods);
@@ -238,12 +249,15 @@ pub fn current_job_manager<'a>(record: &ClusterRecord, pods: &'a [PodView]) -> O
     })
 }
 
-/// The bootstrap Job of a FlinkJob, and its pods.
-pub fn bootstrap(caches: &Caches, name: &str, job_uid: &str) -> BootstrapView {
-    let object = caches.bootstraps.get(name).filter(|object| owned_by(&object.metadata, job_uid));
+/// The bootstrap Job of a FlinkJob, and its pods. `short` is the job's name within its cluster.
+pub fn bootstrap(caches: &Caches, cluster: &str, short: &str, job_uid: &str) -> BootstrapView {
+    let object = caches.bootstraps.get(&names::bootstrap(cluster, short));
+    let object = object.filter(|object| owned_by(&object.metadata, job_uid));
     let pods = caches.pods.matching(|pod| {
-        let labels = pod.metadata.labels.as_ref();
-        labels.is_some_and(|labels| labels.get("batch.kubernetes.io/job-name").is_some_and(|job| job == name))
+        let says = |key: &str, value: &str| {
+            pod.metadata.labels.as_ref().and_then(|labels| labels.get(key)).is_some_and(|label| label == value)
+        };
+        says(labels::ROLE, "bootstrap") && says(labels::JOB_NAME, short)
     });
     let lives = |pod: &Arc<PodObject>| !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
     match object {

@@ -4,10 +4,9 @@
 //! next pass looks again. What goes wrong with one job does not keep the others waiting.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use api::{FlinkCluster, FlinkJob, names};
+use api::{FlinkCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kit::Outcome as Written;
@@ -291,10 +290,11 @@ impl Reconciler {
         let now = Timestamp::now();
         let desired = observe::job_desired(object);
         let pods = observe::pods(&self.caches, &Self::uid(&owner));
-        let mut view = observe::cluster_of(&cluster_record, &pods, &self.views(), self.manager.as_ref(), now);
+        let foreign = observe::foreign_pods(&self.caches, &Self::uid(&owner));
+        let mut view =
+            observe::cluster_of(&cluster_record, &pods, foreign, &self.views(), self.manager.as_ref(), now);
         let short = names::short_job_name(&self.actor.cluster, name).unwrap_or(name);
-        let bootstrap =
-            observe::bootstrap(&self.caches, &names::bootstrap(&self.actor.cluster, short), &desired.uid);
+        let bootstrap = observe::bootstrap(&self.caches, &self.actor.cluster, short, &desired.uid);
         let checkpoints = self.execution(&record, &mut view, now).await;
         let observed = job::Observed {
             record: &record,
@@ -429,6 +429,3 @@ fn stale() -> Progress {
 fn merge(total: &Progress, step: Progress) -> Progress {
     Progress { changed: total.changed || step.changed, ..step }
 }
-
-/// Caches wake the loop through this.
-pub type Changed = Arc<tokio::sync::Notify>;

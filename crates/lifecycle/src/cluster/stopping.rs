@@ -1,10 +1,13 @@
 //! A cluster that stops: its jobs first, then its pods, then its Service.
 
 use api::record::{ClusterNext, ClusterPhase};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Effect, Observed, Role, Step, Waiting, begin, begin_stop, commands};
 use crate::{Notice, Reading, command::Outcome};
+
+/// A deletion waits no longer for a JobManager that does not answer.
+const DELETION_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) fn step(
     observed: &Observed<'_>,
@@ -40,7 +43,11 @@ pub(super) fn step(
 /// Jobs wait for a JobManager that does not answer; after the task timeout it goes, and they go on without it.
 fn give_up(observed: &Observed<'_>, step: &mut Step) {
     let Reading::Unknown { since, why } = &observed.flink else { return };
-    let deadline = *since + observed.desired.task_timeout;
+    let patience = match observed.desired.deleting {
+        true => observed.desired.task_timeout.min(DELETION_PATIENCE),
+        false => observed.desired.task_timeout,
+    };
+    let deadline = *since + patience;
     if observed.now < deadline {
         step.wake = Some(deadline);
         return;

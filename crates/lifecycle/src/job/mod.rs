@@ -139,7 +139,7 @@ fn drop_operation(step: &mut Step) {
 /// Begins to end an execution that may live.
 fn begin_stop(step: &mut Step, observed: &Observed<'_>, stop: Stop, next: JobNext) {
     if let (Stop::Savepoint { directory, .. }, Some(attempt)) = (&stop, step.record.attempt.as_mut()) {
-        attempt.stop_directory = Some(directory.clone());
+        attempt.stop_directory = Some(directory.clone()).filter(|directory| !directory.is_empty());
     }
     drop_operation(step);
     step.goto(JobPhase::Stopping { stop, next, since: observed.now });
@@ -157,7 +157,9 @@ fn stop_of(observed: &Observed<'_>, attempt: &Attempt, next: &JobNext, without_s
     }
     let trigger_id = ids::trigger_id(&observed.desired.uid, attempt.number, observed.now);
     let target = observed.desired.savepoint_target.trim().trim_end_matches('/');
-    Stop::Savepoint { directory: format!("{target}/stop-{trigger_id}"), trigger_id }
+    // Without a target Flink's own default is used, below which no directory can be named.
+    let directory = if target.is_empty() { String::new() } else { format!("{target}/stop-{trigger_id}") };
+    Stop::Savepoint { directory, trigger_id }
 }
 
 /// Whether the attempt's own JobManager is the one that is seen now.

@@ -81,8 +81,9 @@ pub fn resolve(attempt: &Attempt, evidence: &Evidence, known_place: bool) -> Res
 
 /// Without a look at the checkpoints only the savepoint that ended the attempt is surely its newest state.
 fn nothing_newer(attempt: &Attempt, savepoint: &Found) -> bool {
-    let ended_by =
-        attempt.stop_directory.as_ref().is_some_and(|directory| savepoint.path.contains(directory.as_str()));
+    // Schemes and slashes are spelled in several ways; the last part of the directory is ours and unique.
+    let own = attempt.stop_directory.as_deref().and_then(|directory| directory.rsplit('/').next());
+    let ended_by = own.is_some_and(|own| savepoint.path.contains(own));
     ended_by || matches!(attempt.checkpoints, Checkpoints::Disabled | Checkpoints::Directory { .. })
 }
 
@@ -190,7 +191,7 @@ mod tests {
         let only_savepoint = Evidence { checkpoints: vec![], savepoints: vec![found("sp", 0, 5)] };
         let mut in_memory = attempt(Checkpoints::InMemory);
         assert_eq!(path(resolve(&in_memory, &only_savepoint, false)), "CheckpointsLost");
-        in_memory.stop_directory = Some("t/stop-1".into());
+        in_memory.stop_directory = Some("file:///t/stop-1".into());
         let stop = Evidence { checkpoints: vec![], savepoints: vec![found("file:/t/stop-1/savepoint-1", 0, 5)] };
         assert_eq!(path(resolve(&in_memory, &stop, false)), "file:/t/stop-1/savepoint-1");
     }

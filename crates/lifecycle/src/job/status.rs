@@ -217,7 +217,12 @@ pub fn explain(waiting: &Waiting) -> String {
 pub fn at_rest(waiting: &Waiting) -> bool {
     matches!(
         waiting,
-        Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::RestartDelay { .. } | Waiting::Held { .. }
+        Waiting::Settled
+            | Waiting::User
+            | Waiting::Deletion
+            | Waiting::RestartDelay { .. }
+            | Waiting::Held { .. }
+            | Waiting::Stalled { .. }
     )
 }
 

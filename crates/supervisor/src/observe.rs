@@ -393,3 +393,6 @@ pub async fn evidence(
     }
     Reading::Known(Looked { found, known_place: places.checkpoints.is_some() })
 }
+
+#[cfg(test)]
+mod tests;

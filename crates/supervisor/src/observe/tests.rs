@@ -1,0 +1,89 @@
+//! What pods and annotations say, read from the JSON that an API server sends.
+
+use std::sync::Arc;
+
+use lifecycle::cluster::{PodState, Role};
+use lifecycle::command::Requested;
+use lifecycle::job::{BootstrapView, Outcome};
+use serde_json::{Value, json};
+
+use super::{flink_pod, present, request};
+use crate::caches::{JobObject, PodObject};
+
+fn pod(labels: Value, status: Value) -> PodObject {
+    let owner = json!({"apiVersion": "v1", "kind": "X", "name": "x", "uid": "owner", "controller": true});
+    let metadata = json!({"name": "taskmanager-demo-3-2", "uid": "p", "labels": labels, "ownerReferences": [owner]});
+    serde_json::from_value(json!({"metadata": metadata, "spec": {"nodeName": "n"}, "status": status})).unwrap()
+}
+
+fn bootstrap(status: Value) -> BootstrapView {
+    let metadata = json!({"name": "b", "uid": "owner", "labels": {"nextbreakpoint.com/attempt": "7"}});
+    let job: JobObject = serde_json::from_value(json!({"metadata": metadata, "status": {"active": 1}})).unwrap();
+    present(&job, &[Arc::new(pod(json!({"role": "bootstrap"}), status))])
+}
+
+fn ended(exit_code: i32, message: &str) -> BootstrapView {
+    let terminated = json!({"exitCode": exit_code, "reason": "Error", "message": message});
+    let container = json!({"name": "bootstrap", "state": {"terminated": terminated}});
+    bootstrap(json!({"phase": "Failed", "containerStatuses": [container]}))
+}
+
+#[test]
+fn a_pod_is_read_by_its_labels_and_its_owner() {
+    let labels = json!({"role": "taskmanager", "nextbreakpoint.com/incarnation": "3"});
+    let view = flink_pod(&pod(labels.clone(), json!({"phase": "Running", "podIP": "127.1.0.2"})), "owner").unwrap();
+    assert_eq!((view.role, view.incarnation, view.index), (Role::TaskManager, 3, 2));
+    assert_eq!((view.state, view.address.as_deref()), (PodState::Running, Some("127.1.0.2")));
+    assert!(flink_pod(&pod(labels, json!({"phase": "Running"})), "another").is_none());
+    assert!(flink_pod(&pod(json!({"role": "supervisor"}), json!({})), "owner").is_none());
+}
+
+#[test]
+fn a_pod_that_ended_says_why() {
+    let terminated = json!({"exitCode": 137, "reason": "OOMKilled"});
+    let container = json!({"name": "taskmanager", "state": {"terminated": terminated}});
+    let labels = json!({"role": "taskmanager"});
+    let view = flink_pod(&pod(labels, json!({"phase": "Failed", "containerStatuses": [container]})), "owner").unwrap();
+    let PodState::Over { detail: Some(detail) } = view.state else { panic!("{:?}", view.state) };
+    assert_eq!(detail, "container taskmanager ended with exit code 137 (OOMKilled)");
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_seen_before_the_bootstrap_starts() {
+    let waiting = json!({"reason": "ErrImagePull", "message": "no image x; give --image x=DIR"});
+    let container = json!({"name": "bootstrap", "state": {"waiting": waiting}});
+    let view = bootstrap(json!({"phase": "Pending", "containerStatuses": [container]}));
+    let BootstrapView::Active { attempt: 7, started: false, detail: Some(detail), .. } = view else {
+        panic!("{view:?}")
+    };
+    assert!(detail.contains("ErrImagePull") && detail.contains("--image"));
+}
+
+#[test]
+fn only_a_refusal_says_that_nothing_was_submitted() {
+    let refused = r#"{"reason":"WrongClass","message":"no such class"}"#;
+    let BootstrapView::Ended { outcome, .. } = ended(5, refused) else { panic!("not ended") };
+    assert_eq!(outcome, Outcome::NotSubmitted { reason: "WrongClass".into(), message: "no such class".into() });
+    for (code, message) in [(137, ""), (8, r#"{"reason":"Unreachable","message":"no answer"}"#), (1, "panic")] {
+        let BootstrapView::Ended { outcome, .. } = ended(code, message) else { panic!("not ended") };
+        assert_eq!(outcome, Outcome::Unknown, "{message}");
+    }
+    let BootstrapView::Ended { outcome, .. } = ended(0, "") else { panic!("not ended") };
+    assert_eq!(outcome, Outcome::Submitted);
+}
+
+#[test]
+fn a_request_is_named_by_its_timestamp_or_by_the_version_that_was_read() {
+    let meta = |annotations: Value| {
+        serde_json::from_value(json!({"resourceVersion": "42", "annotations": annotations})).unwrap()
+    };
+    let key = "operator.nextbreakpoint.com/requested-action";
+    assert_eq!(request(&meta(json!({key: "NONE"}))), None);
+    let plain = request(&meta(json!({key: "stop"}))).unwrap();
+    assert_eq!((plain.id.as_str(), plain.stamped), ("42", false));
+    assert!(matches!(plain.action, Requested::Known(api::Action::Stop)));
+    let stamped =
+        request(&meta(json!({key: "HALT", "operator.nextbreakpoint.com/action-timestamp": "7"}))).unwrap();
+    assert_eq!((stamped.id.as_str(), stamped.stamped), ("7", true));
+    assert_eq!(stamped.action, Requested::Invalid("HALT".into()));
+}

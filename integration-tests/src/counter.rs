@@ -4,14 +4,14 @@
 //! do not count. Whatever happened to the job, a number that is missing below the highest is lost state, and a number
 //! that appears twice is state that went back or a second copy of the job.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Main class of the job that counts.
 pub const CLASS: &str = "com.nextbreakpoint.flink.examples.CounterJob";
@@ -92,37 +92,55 @@ impl fmt::Display for Report {
     }
 }
 
-/// Reads all committed files below the directory. A directory that does not exist yet is an empty report.
+/// Reads all committed files below the directory. A directory that does not exist yet is an empty report. Files never
+/// change once they are committed; new ones may appear while the job runs.
 pub fn read(output: &Path) -> Result<Report> {
     let mut records = Vec::new();
-    collect(output, &mut records)?;
+    for path in settled(output)? {
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        for line in text.lines() {
+            records.push(parse(line).with_context(|| format!("{}: `{line}` is no record", path.display()))?);
+        }
+    }
     Ok(judge(records))
 }
 
-fn collect(directory: &Path, records: &mut Vec<(u64, String)>) -> Result<()> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot read {}", directory.display()));
+/// The committed files. A listing during which files appear can show a later one without an earlier one, so it counts
+/// only if the next one is the same.
+fn settled(output: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut before = files(output)?;
+    for _ in 0..100 {
+        let after = files(output)?;
+        if after == before {
+            return Ok(after);
         }
-    };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(['.', '_']) {
-            continue;
-        }
-        let path = entry.path();
-        if path.is_dir() {
-            collect(&path, records)?;
-        } else {
-            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            for line in text.lines() {
-                records.push(parse(line).with_context(|| format!("{}: `{line}` is no record", path.display()))?);
+        before = after;
+    }
+    bail!("files appear in {} faster than they can be listed", output.display())
+}
+
+fn files(output: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![output.to_owned()];
+    while let Some(directory) = open.pop() {
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", directory.display())),
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(['.', '_']) {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            } else {
+                found.insert(entry.path());
             }
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 fn parse(line: &str) -> Option<(u64, String)> {

@@ -27,10 +27,20 @@ impl Setup {
     pub fn find() -> Result<Self> {
         Ok(Self {
             binary: find(BINARY, || Some(executables()?.join("flinkctl")), "run `cargo build -p flinkctl`")?,
-            examples: find(EXAMPLES, || Some(executables()?.parent()?.join("examples")), "run `cargo xtask test`")?,
-            flink_home: find(FLINK_HOME, newest_flink, "run `cargo xtask flink`")?,
+            examples: examples()?,
+            flink_home: flink_home()?,
         })
     }
+}
+
+/// The root of the file system of the example jobs' image.
+pub fn examples() -> Result<PathBuf> {
+    find(EXAMPLES, || Some(executables()?.parent()?.join("examples")), "run `cargo xtask examples`")
+}
+
+/// A Flink distribution.
+pub fn flink_home() -> Result<PathBuf> {
+    find(FLINK_HOME, newest_flink, "run `cargo xtask flink`")
 }
 
 fn find(variable: &str, usual: impl FnOnce() -> Option<PathBuf>, hint: &str) -> Result<PathBuf> {

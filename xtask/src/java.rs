@@ -22,10 +22,7 @@ pub struct Args {
 
 /// Builds the example jobs and prints where their JAR lies.
 pub fn run(args: &Args) -> Result<()> {
-    let jar = args
-        .jar
-        .clone()
-        .unwrap_or_else(|| workspace::target().join("examples/flink-jobs.jar"));
+    let jar = args.jar.clone().unwrap_or_else(|| workspace::target().join("examples/flink-jobs.jar"));
     build_examples(&flink::ensure(flink::DEFAULT_VERSION)?, &jar)?;
     println!("{}", jar.display());
     Ok(())
@@ -52,64 +49,30 @@ fn lister() -> PathBuf {
 
 /// Builds the lister. It is committed, so that nobody needs Java to build flinkctl.
 pub fn build_lister(flink_home: &Path) -> Result<()> {
-    build(
-        flink_home,
-        &Program {
-            sources: lister().join("src"),
-            main_class: Some("Lister"),
-            jar: &lister_jar(),
-        },
-    )
+    build(flink_home, &Program { sources: lister().join("src"), main_class: Some("Lister"), jar: &lister_jar() })
 }
 
 /// Whether the committed lister was built from the source beside it. The digest in its manifest tells without Java.
 pub fn lister_is_current() -> Result<bool> {
-    let line = format!(
-        "Source-Digest: {}\r\n",
-        digest(&java_files(&lister().join("src"))?)?
-    );
+    let line = format!("Source-Digest: {}\r\n", digest(&java_files(&lister().join("src"))?)?);
     let jar = fs::read(lister_jar()).context("cannot read the lister's JAR")?;
-    Ok(jar
-        .windows(line.len())
-        .any(|window| window == line.as_bytes()))
+    Ok(jar.windows(line.len()).any(|window| window == line.as_bytes()))
 }
 
 /// Builds the example jobs to this JAR.
 pub fn build_examples(flink_home: &Path, jar: &Path) -> Result<()> {
-    build(
-        flink_home,
-        &Program {
-            sources: workspace::root().join("examples/jobs/src"),
-            main_class: None,
-            jar,
-        },
-    )
+    build(flink_home, &Program { sources: workspace::root().join("examples/jobs/src"), main_class: None, jar })
 }
 
 fn build(flink_home: &Path, program: &Program<'_>) -> Result<()> {
     let sources = java_files(&program.sources)?;
     let classes = tempfile::tempdir().context("cannot create a directory for classes")?;
     let mut javac = Command::new("javac");
-    javac.args([
-        "--release",
-        "11",
-        "-encoding",
-        "UTF-8",
-        "-Xlint:all",
-        "-proc:none",
-    ]);
-    javac
-        .arg("-classpath")
-        .arg(class_path(flink_home)?)
-        .arg("-d")
-        .arg(classes.path())
-        .args(&sources);
+    javac.args(["--release", "11", "-encoding", "UTF-8", "-Xlint:all", "-proc:none"]);
+    javac.arg("-classpath").arg(class_path(flink_home)?).arg("-d").arg(classes.path()).args(&sources);
     workspace::capture(&mut javac)?;
 
-    let mut manifest = format!(
-        "Created-By: flinkctl\nSource-Digest: {}\n",
-        digest(&sources)?
-    );
+    let mut manifest = format!("Created-By: flinkctl\nSource-Digest: {}\n", digest(&sources)?);
     if let Some(class) = program.main_class {
         manifest = format!("Main-Class: {class}\n{manifest}");
     }
@@ -124,19 +87,11 @@ fn build(flink_home: &Path, program: &Program<'_>) -> Result<()> {
 /// renamed: a running Flink may read the old one.
 fn pack(jar: &Path, manifest: &Path, classes: &Path) -> Result<()> {
     let directory = jar.parent().context("a JAR lies in a directory")?;
-    fs::create_dir_all(directory)
-        .with_context(|| format!("cannot create {}", directory.display()))?;
+    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let staging = jar.with_extension("jar.new");
     let mut command = Command::new("jar");
-    command
-        .args(["--create", "--no-compress", DATE, "--file"])
-        .arg(&staging);
-    command
-        .arg("--manifest")
-        .arg(manifest)
-        .arg("-C")
-        .arg(classes)
-        .arg(".");
+    command.args(["--create", "--no-compress", DATE, "--file"]).arg(&staging);
+    command.arg("--manifest").arg(manifest).arg("-C").arg(classes).arg(".");
     workspace::capture(&mut command)?;
     fs::rename(&staging, jar).with_context(|| format!("cannot write {}", jar.display()))
 }
@@ -160,8 +115,7 @@ fn java_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {
-        let entries = fs::read_dir(&directory)
-            .with_context(|| format!("cannot read {}", directory.display()))?;
+        let entries = fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))?;
         for path in entries.flatten().map(|entry| entry.path()) {
             if path.is_dir() {
                 open.push(path);
@@ -180,9 +134,7 @@ fn digest(sources: &[PathBuf]) -> Result<String> {
     for source in sources {
         hash.update(fs::read(source).with_context(|| format!("cannot read {}", source.display()))?);
     }
-    let half = hash.finalize()[..16]
-        .try_into()
-        .context("a digest has 32 bytes")?;
+    let half = hash.finalize()[..16].try_into().context("a digest has 32 bytes")?;
     Ok(format!("{:032x}", u128::from_be_bytes(half)))
 }
 
@@ -192,9 +144,6 @@ mod tests {
 
     #[test]
     fn the_committed_lister_is_current() {
-        assert!(
-            lister_is_current().expect("it is committed"),
-            "run `cargo xtask generate`"
-        );
+        assert!(lister_is_current().expect("it is committed"), "run `cargo xtask generate`");
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use flink::cluster::config_map;
 use flink::{
-    CheckpointConfig, Checkpoints, ConfigEntry, Exceptions, JobId, JobState, JobStatus,
-    JobsOverview, Operation, OperationAnswer, Overview, RunAnswer, RunRequest, SavepointRequest,
-    StopRequest, TaskManagers, TriggerAnswer, TriggerId,
+    CheckpointConfig, Checkpoints, ConfigEntry, Exceptions, JobId, JobState, JobStatus, JobsOverview, Operation,
+    OperationAnswer, Overview, RunAnswer, RunRequest, SavepointRequest, StopRequest, TaskManagers, TriggerAnswer,
+    TriggerId,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -25,11 +25,7 @@ impl Client {
     }
 
     async fn trigger<T: Serialize>(&self, path: &str, body: &T) -> Result<TriggerId, Error> {
-        let answer: TriggerAnswer = self
-            .transport
-            .json(path, body, self.deadline)
-            .await?
-            .decode()?;
+        let answer: TriggerAnswer = self.transport.json(path, body, self.deadline).await?.decode()?;
         Ok(answer.request_id)
     }
 
@@ -59,25 +55,15 @@ impl Client {
 
     /// How one job checkpoints; `None` if it does not.
     pub async fn checkpoint_config(&self, job: &JobId) -> Result<Option<CheckpointConfig>, Error> {
-        let answer = self
-            .bare(Method::GET, &format!("/jobs/{job}/checkpoints/config"))
-            .await?;
+        let answer = self.bare(Method::GET, &format!("/jobs/{job}/checkpoints/config")).await?;
         let disabled = answer.status == StatusCode::NOT_FOUND
-            && answer
-                .error_body()
-                .is_some_and(|body| body.reason().starts_with("Checkpointing is not enabled"));
-        if disabled {
-            Ok(None)
-        } else {
-            answer.decode().map(Some)
-        }
+            && answer.error_body().is_some_and(|body| body.reason().starts_with("Checkpointing is not enabled"));
+        if disabled { Ok(None) } else { answer.decode().map(Some) }
     }
 
     /// The configuration that the JobManager runs with.
     pub async fn jobmanager_config(&self) -> Result<BTreeMap<String, String>, Error> {
-        self.get::<Vec<ConfigEntry>>("/jobmanager/config")
-            .await
-            .map(config_map)
+        self.get::<Vec<ConfigEntry>>("/jobmanager/config").await.map(config_map)
     }
 
     /// Every TaskManager that is registered.
@@ -93,29 +79,17 @@ impl Client {
     }
 
     pub(crate) async fn run(&self, jar_id: &str, request: &RunRequest) -> Result<Answer, Error> {
-        self.transport
-            .json(
-                &format!("/jars/{}/run", segment(jar_id)),
-                request,
-                Self::RUN_DEADLINE,
-            )
-            .await
+        self.transport.json(&format!("/jars/{}/run", segment(jar_id)), request, Self::RUN_DEADLINE).await
     }
 
     /// Deletes an uploaded JAR.
     pub async fn delete_jar(&self, jar_id: &str) -> Result<(), Error> {
-        self.bare(Method::DELETE, &format!("/jars/{}", segment(jar_id)))
-            .await?
-            .success()
-            .map(drop)
+        self.bare(Method::DELETE, &format!("/jars/{}", segment(jar_id))).await?.success().map(drop)
     }
 
     /// Asks a job to end without a savepoint. Accepted for an ended job too.
     pub async fn cancel_job(&self, job: &JobId) -> Result<(), Error> {
-        self.bare(Method::PATCH, &format!("/jobs/{job}?mode=cancel"))
-            .await?
-            .success()
-            .map(drop)
+        self.bare(Method::PATCH, &format!("/jobs/{job}?mode=cancel")).await?.success().map(drop)
     }
 
     /// Triggers a savepoint of a job that goes on running. The same trigger id again is the same operation, as long as
@@ -131,8 +105,7 @@ impl Client {
             cancel_job: false,
             trigger_id: trigger.clone(),
         };
-        self.trigger(&format!("/jobs/{job}/savepoints"), &request)
-            .await
+        self.trigger(&format!("/jobs/{job}/savepoints"), &request).await
     }
 
     /// Ends a job with a savepoint, without draining it, so that it can go on from there. The savepoint can be complete
@@ -143,39 +116,22 @@ impl Client {
         trigger: &TriggerId,
         target: Option<&str>,
     ) -> Result<TriggerId, Error> {
-        let request = StopRequest {
-            target_directory: target.map(str::to_owned),
-            drain: false,
-            trigger_id: trigger.clone(),
-        };
+        let request =
+            StopRequest { target_directory: target.map(str::to_owned), drain: false, trigger_id: trigger.clone() };
         self.trigger(&format!("/jobs/{job}/stop"), &request).await
     }
 
     /// Where a savepoint or a stop stands.
-    pub async fn savepoint_operation(
-        &self,
-        job: &JobId,
-        trigger: &TriggerId,
-    ) -> Result<Operation, Error> {
-        let answer = self
-            .bare(Method::GET, &format!("/jobs/{job}/savepoints/{trigger}"))
-            .await?;
+    pub async fn savepoint_operation(&self, job: &JobId, trigger: &TriggerId) -> Result<Operation, Error> {
+        let answer = self.bare(Method::GET, &format!("/jobs/{job}/savepoints/{trigger}")).await?;
         let unknown = answer.status == StatusCode::NOT_FOUND
-            && answer
-                .error_body()
-                .is_some_and(|body| !body.reason().starts_with("Unable to load requested file"));
-        if unknown {
-            Ok(Operation::NotFound)
-        } else {
-            answer.decode::<OperationAnswer>().map(Operation::from)
-        }
+            && answer.error_body().is_some_and(|body| !body.reason().starts_with("Unable to load requested file"));
+        if unknown { Ok(Operation::NotFound) } else { answer.decode::<OperationAnswer>().map(Operation::from) }
     }
 
     /// Why the job failed last, from Flink's cache; `None` if nothing is known (yet).
     pub async fn job_exceptions(&self, job: &JobId) -> Result<Option<String>, Error> {
-        let answer: Exceptions = self
-            .get(&format!("/jobs/{job}/exceptions?maxExceptions=1"))
-            .await?;
+        let answer: Exceptions = self.get(&format!("/jobs/{job}/exceptions?maxExceptions=1")).await?;
         Ok(answer.root_cause())
     }
 }
@@ -197,9 +153,6 @@ fn segment(text: &str) -> String {
 mod tests {
     #[test]
     fn a_file_name_cannot_leave_its_path_segment() {
-        assert_eq!(
-            super::segment("a-1_my job/../x?.jar"),
-            "a-1_my%20job%2F..%2Fx%3F.jar"
-        );
+        assert_eq!(super::segment("a-1_my job/../x?.jar"), "a-1_my%20job%2F..%2Fx%3F.jar");
     }
 }

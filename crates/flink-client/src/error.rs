@@ -12,28 +12,16 @@ pub enum Error {
     Unreachable { address: String, cause: String },
     /// No whole answer within the deadline.
     #[error("get an answer to {call} from the JobManager at {address} within {deadline:?}")]
-    Timeout {
-        call: String,
-        address: String,
-        deadline: Duration,
-    },
+    Timeout { call: String, address: String, deadline: Duration },
     /// The JobManager answered, but not with success.
     #[error("{call}: the JobManager answered {code}: {reason}")]
-    Status {
-        call: String,
-        code: u16,
-        reason: String,
-        refusal: Refusal,
-    },
+    Status { call: String, code: u16, reason: String, refusal: Refusal },
     /// The JobManager answered something that is not understood.
     #[error("understand the answer to {call}: {cause}")]
     Decode { call: String, cause: String },
     /// A file of ours could not be read.
     #[error("read {path}: {source}")]
-    File {
-        path: String,
-        source: std::io::Error,
-    },
+    File { path: String, source: std::io::Error },
 }
 
 /// What a refusal is about, where it makes a difference.
@@ -66,10 +54,7 @@ impl Error {
         match self {
             Self::Unreachable { .. } => "FlinkUnreachable",
             Self::Timeout { .. } => "FlinkTimeout",
-            Self::Status {
-                refusal: Refusal::NotReady,
-                ..
-            } => "FlinkNotReady",
+            Self::Status { refusal: Refusal::NotReady, .. } => "FlinkNotReady",
             Self::Status { .. } => "FlinkRefused",
             Self::Decode { .. } => "FlinkAnswerUnknown",
             Self::File { .. } => "FileUnreadable",
@@ -79,10 +64,7 @@ impl Error {
     /// Whether the JobManager read the request and said no. All other errors leave open what happened.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Status {
-                refusal: Refusal::NotReady,
-                ..
-            } => None,
+            Self::Status { refusal: Refusal::NotReady, .. } => None,
             Self::Status { refusal, .. } => Some(*refusal),
             _ => None,
         }

@@ -35,10 +35,7 @@ impl Client {
 
     /// A client for the JobManager at `host:port`. Nothing is sent yet.
     pub fn new(address: &str) -> Self {
-        Self {
-            transport: Transport::new(address),
-            deadline: Self::DEADLINE,
-        }
+        Self { transport: Transport::new(address), deadline: Self::DEADLINE }
     }
 
     /// The same client with another deadline for calls that only ask or trigger.

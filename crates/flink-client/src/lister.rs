@@ -19,10 +19,7 @@ impl Client {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
-        let source = JarSource::Bytes {
-            name: "flinkctl-lister.jar".to_owned(),
-            bytes: Bytes::from_static(LISTER),
-        };
+        let source = JarSource::Bytes { name: "flinkctl-lister.jar".to_owned(), bytes: Bytes::from_static(LISTER) };
         let jar_id = self.upload_jar(source, |_| ()).await?;
         let listed = self.run_lister(&jar_id, paths).await;
         if let Err(error) = self.delete_jar(&jar_id).await {
@@ -32,30 +29,16 @@ impl Client {
     }
 
     async fn run_lister(&self, jar_id: &str, paths: &[String]) -> Result<Vec<Listing>, Error> {
-        let request = RunRequest {
-            program_args_list: paths.to_vec(),
-            ..RunRequest::default()
-        };
+        let request = RunRequest { program_args_list: paths.to_vec(), ..RunRequest::default() };
         let answer = self.run(jar_id, &request).await?;
-        let text = answer
-            .error_body()
-            .map(|body| body.errors.concat())
-            .unwrap_or_default();
+        let text = answer.error_body().map(|body| body.errors.concat()).unwrap_or_default();
         let call = answer.call.clone();
         match listing::parse(&text) {
-            Some(listings) if listings.iter().map(|listing| &listing.path).eq(paths) => {
-                Ok(listings)
-            }
-            Some(_) => Err(Error::Decode {
-                call,
-                cause: "the listing is not about the paths asked for".to_owned(),
-            }),
+            Some(listings) if listings.iter().map(|listing| &listing.path).eq(paths) => Ok(listings),
+            Some(_) => Err(Error::Decode { call, cause: "the listing is not about the paths asked for".to_owned() }),
             None => {
                 answer.success()?;
-                Err(Error::Decode {
-                    call,
-                    cause: "the lister ended without a listing".to_owned(),
-                })
+                Err(Error::Decode { call, cause: "the lister ended without a listing".to_owned() })
             }
         }
     }

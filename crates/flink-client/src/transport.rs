@@ -57,10 +57,7 @@ impl Transport {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(1)
             .build(connector);
-        Self {
-            address: address.to_owned(),
-            http,
-        }
+        Self { address: address.to_owned(), http }
     }
 
     pub fn address(&self) -> &str {
@@ -68,82 +65,37 @@ impl Transport {
     }
 
     /// Sends a request without a body.
-    pub async fn bare(
-        &self,
-        method: Method,
-        path: &str,
-        deadline: Duration,
-    ) -> Result<Answer, Error> {
-        let body = Full::default()
-            .map_err(|never| match never {})
-            .boxed_unsync();
-        self.send(
-            Outgoing {
-                method,
-                path,
-                content_type: None,
-                body,
-            },
-            deadline,
-        )
-        .await
+    pub async fn bare(&self, method: Method, path: &str, deadline: Duration) -> Result<Answer, Error> {
+        let body = Full::default().map_err(|never| match never {}).boxed_unsync();
+        self.send(Outgoing { method, path, content_type: None, body }, deadline).await
     }
 
     /// Posts a JSON body.
-    pub async fn json<T: Serialize>(
-        &self,
-        path: &str,
-        body: &T,
-        deadline: Duration,
-    ) -> Result<Answer, Error> {
+    pub async fn json<T: Serialize>(&self, path: &str, body: &T, deadline: Duration) -> Result<Answer, Error> {
         let bytes = serde_json::to_vec(body).expect("requests are plain structures with text keys");
-        let body = Full::from(bytes)
-            .map_err(|never| match never {})
-            .boxed_unsync();
-        let outgoing = Outgoing {
-            method: Method::POST,
-            path,
-            content_type: Some("application/json"),
-            body,
-        };
+        let body = Full::from(bytes).map_err(|never| match never {}).boxed_unsync();
+        let outgoing = Outgoing { method: Method::POST, path, content_type: Some("application/json"), body };
         self.send(outgoing, deadline).await
     }
 
     /// Sends a request and reads the whole answer within the deadline.
     pub async fn send(&self, outgoing: Outgoing<'_>, deadline: Duration) -> Result<Answer, Error> {
-        let Outgoing {
-            method,
-            path,
-            content_type,
-            body,
-        } = outgoing;
+        let Outgoing { method, path, content_type, body } = outgoing;
         let call = format!("{method} {path}");
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.address));
+        let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        let request = request
-            .body(body)
-            .map_err(|error| self.unreachable(&error))?;
+        let request = request.body(body).map_err(|error| self.unreachable(&error))?;
         match tokio::time::timeout(deadline, self.exchange(request)).await {
             Ok(Ok((status, body))) => Ok(Answer { call, status, body }),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(Error::Timeout {
-                call,
-                address: self.address.clone(),
-                deadline,
-            }),
+            Err(_) => Err(Error::Timeout { call, address: self.address.clone(), deadline }),
         }
     }
 
     async fn exchange(&self, request: Request<Body>) -> Result<(StatusCode, Bytes), Error> {
-        let response = self
-            .http
-            .request(request)
-            .await
-            .map_err(|error| self.unreachable(&error))?;
+        let response = self.http.request(request).await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LARGEST_ANSWER)
             .collect()
@@ -153,10 +105,7 @@ impl Transport {
     }
 
     fn unreachable(&self, error: &dyn std::error::Error) -> Error {
-        Error::Unreachable {
-            address: self.address.clone(),
-            cause: innermost(error),
-        }
+        Error::Unreachable { address: self.address.clone(), cause: innermost(error) }
     }
 }
 
@@ -173,10 +122,8 @@ impl Answer {
     /// The decoded body of a success, or the refusal.
     pub fn decode<T: DeserializeOwned>(self) -> Result<T, Error> {
         let answer = self.success()?;
-        serde_json::from_slice(&answer.body).map_err(|error| Error::Decode {
-            call: answer.call,
-            cause: error.to_string(),
-        })
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::Decode { call: answer.call, cause: error.to_string() })
     }
 
     /// The answer itself if it is a success.
@@ -188,10 +135,7 @@ impl Answer {
         Err(Error::Status {
             code: self.status.as_u16(),
             refusal: Refusal::of(self.status.as_u16(), body.as_ref()),
-            reason: body.map_or_else(
-                || flink::failure::reason(&self.text()),
-                |body| body.reason(),
-            ),
+            reason: body.map_or_else(|| flink::failure::reason(&self.text()), |body| body.reason()),
             call: self.call,
         })
     }

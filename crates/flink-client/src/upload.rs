@@ -48,26 +48,15 @@ struct Content {
 impl JarSource {
     async fn open(self) -> Result<Content, Error> {
         match self {
-            Self::Bytes { name, bytes } => Ok(Content {
-                name,
-                length: bytes.len() as u64,
-                chunks: stream::iter([Ok(bytes)]).boxed(),
-            }),
+            Self::Bytes { name, bytes } => {
+                Ok(Content { name, length: bytes.len() as u64, chunks: stream::iter([Ok(bytes)]).boxed() })
+            }
             Self::File(path) => {
-                let failed = |source| Error::File {
-                    path: path.display().to_string(),
-                    source,
-                };
+                let failed = |source| Error::File { path: path.display().to_string(), source };
                 let file = tokio::fs::File::open(&path).await.map_err(failed)?;
                 let length = file.metadata().await.map_err(failed)?.len();
-                let name = path
-                    .file_name()
-                    .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                Ok(Content {
-                    name,
-                    length,
-                    chunks: ReaderStream::with_capacity(file, CHUNK).boxed(),
-                })
+                let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                Ok(Content { name, length, chunks: ReaderStream::with_capacity(file, CHUNK).boxed() })
             }
         }
     }
@@ -110,23 +99,13 @@ impl Client {
         let counted = content.chunks.inspect(move |chunk| {
             if let Ok(chunk) = chunk {
                 let length = chunk.len() as u64;
-                progress(Progress {
-                    sent: sent.fetch_add(length, Ordering::Relaxed) + length,
-                    total,
-                });
+                progress(Progress { sent: sent.fetch_add(length, Ordering::Relaxed) + length, total });
             }
         });
-        let whole = stream::iter([Ok(Bytes::from(head))])
-            .chain(counted)
-            .chain(stream::iter([Ok(Bytes::from(tail))]));
+        let whole = stream::iter([Ok(Bytes::from(head))]).chain(counted).chain(stream::iter([Ok(Bytes::from(tail))]));
         let body = StreamBody::new(whole.map(|chunk| chunk.map(Frame::data))).boxed_unsync();
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-        let outgoing = Outgoing {
-            method: Method::POST,
-            path: "/jars/upload",
-            content_type: Some(&kind),
-            body,
-        };
+        let outgoing = Outgoing { method: Method::POST, path: "/jars/upload", content_type: Some(&kind), body };
         self.transport.send(outgoing, Duration::MAX).await
     }
 }
@@ -146,13 +125,5 @@ async fn stalled(sent: &AtomicU64, limit: Duration) {
 
 /// A file name inside the quotes of a header.
 fn quoted(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_control() || c == '"' || c == '\\' {
-                '_'
-            } else {
-                c
-            }
-        })
-        .collect()
+    name.chars().map(|c| if c.is_control() || c == '"' || c == '\\' { '_' } else { c }).collect()
 }

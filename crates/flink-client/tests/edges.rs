@@ -15,19 +15,14 @@ use flink_client::{Client, Error, JarSource, Progress, Refusal};
 use tokio::net::TcpListener;
 
 async fn serve(router: Router) -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("loopback has a free port");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move { axum::serve(listener, router).await });
     Client::new(&address.to_string())
 }
 
 fn answer(status: u16, body: &str) -> Router {
-    let (status, body) = (
-        StatusCode::from_u16(status).expect("a status"),
-        body.to_owned(),
-    );
+    let (status, body) = (StatusCode::from_u16(status).expect("a status"), body.to_owned());
     Router::new().fallback(any(move || async move { (status, body) }))
 }
 
@@ -37,20 +32,10 @@ fn job() -> JobId {
 
 #[tokio::test]
 async fn nobody_listens() {
-    let free: SocketAddr = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free: SocketAddr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = Client::new(&free.to_string()).overview().await.unwrap_err();
     assert_eq!(error.reason(), "FlinkUnreachable");
-    assert!(
-        error
-            .to_string()
-            .to_lowercase()
-            .contains("connection refused"),
-        "{error}"
-    );
+    assert!(error.to_string().to_lowercase().contains("connection refused"), "{error}");
     assert_eq!(error.refusal(), None);
 }
 
@@ -59,10 +44,7 @@ async fn an_answer_that_never_comes_is_a_timeout() {
     let silent = Router::new().fallback(any(std::future::pending::<String>));
     let client = serve(silent).await.with_deadline(Duration::from_millis(50));
     let error = client.jobs_overview().await.unwrap_err();
-    assert!(
-        matches!(&error, Error::Timeout { call, .. } if call == "GET /jobs/overview"),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::Timeout { call, .. } if call == "GET /jobs/overview"), "{error}");
 }
 
 #[tokio::test]
@@ -77,17 +59,11 @@ async fn a_starting_job_manager_is_no_refusal() {
 #[tokio::test]
 async fn garbage_is_not_understood() {
     let client = serve(answer(200, "<html>")).await;
-    assert_eq!(
-        client.overview().await.unwrap_err().reason(),
-        "FlinkAnswerUnknown"
-    );
+    assert_eq!(client.overview().await.unwrap_err().reason(), "FlinkAnswerUnknown");
     let client = serve(answer(502, "<html>bad gateway</html>")).await;
     let error = client.overview().await.unwrap_err();
     assert_eq!(error.refusal(), Some(Refusal::Other));
-    assert!(
-        error.to_string().ends_with("502: <html>bad gateway</html>"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("502: <html>bad gateway</html>"), "{error}");
 }
 
 #[tokio::test]
@@ -96,13 +72,7 @@ async fn a_redirect_is_not_followed() {
     let counter = hits.clone();
     let router = Router::new().fallback(any(move || {
         counter.fetch_add(1, Ordering::SeqCst);
-        async {
-            (
-                StatusCode::PERMANENT_REDIRECT,
-                [("location", "/elsewhere")],
-                "{}",
-            )
-        }
+        async { (StatusCode::PERMANENT_REDIRECT, [("location", "/elsewhere")], "{}") }
     }));
     let error = serve(router).await.cancel_job(&job()).await.unwrap_err();
     assert!(matches!(error, Error::Status { code: 308, .. }), "{error}");
@@ -112,63 +82,28 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn an_unknown_job_is_none_only_when_flink_says_so() {
     let unknown = r#"{"errors":["Internal server error.","<Exception on server side:\norg.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (07)\n\tat x"]}"#;
-    assert_eq!(
-        serve(answer(500, unknown))
-            .await
-            .job_status(&job())
-            .await
-            .unwrap(),
-        None
-    );
-    assert!(
-        serve(answer(404, "not here"))
-            .await
-            .job_status(&job())
-            .await
-            .is_err()
-    );
-    assert!(
-        serve(answer(500, r#"{"errors":["boom"]}"#))
-            .await
-            .job_status(&job())
-            .await
-            .is_err()
-    );
+    assert_eq!(serve(answer(500, unknown)).await.job_status(&job()).await.unwrap(), None);
+    assert!(serve(answer(404, "not here")).await.job_status(&job()).await.is_err());
+    assert!(serve(answer(500, r#"{"errors":["boom"]}"#)).await.job_status(&job()).await.is_err());
 }
 
 #[tokio::test]
 async fn an_unknown_operation_is_not_found_only_when_flink_says_so() {
     let trigger = TriggerId::from_bytes([1; 16]);
-    let unknown = r#"{"errors":["a.b.RestHandlerException: There is no savepoint operation with triggerId=01.\n\tat x"]}"#;
+    let unknown =
+        r#"{"errors":["a.b.RestHandlerException: There is no savepoint operation with triggerId=01.\n\tat x"]}"#;
     let client = serve(answer(404, unknown)).await;
-    assert_eq!(
-        client.savepoint_operation(&job(), &trigger).await.unwrap(),
-        Operation::NotFound
-    );
+    assert_eq!(client.savepoint_operation(&job(), &trigger).await.unwrap(), Operation::NotFound);
     let wrong_path = r#"{"errors":["Unable to load requested file /jobs/07/savepoints/01."]}"#;
-    assert!(
-        serve(answer(404, wrong_path))
-            .await
-            .savepoint_operation(&job(), &trigger)
-            .await
-            .is_err()
-    );
+    assert!(serve(answer(404, wrong_path)).await.savepoint_operation(&job(), &trigger).await.is_err());
 }
 
 #[tokio::test]
 async fn a_second_submission_is_recognised() {
-    for class in [
-        "DuplicateJobSubmissionException",
-        "DuplicateApplicationSubmissionException",
-    ] {
-        let text = format!(
-            r#"{{"errors":["a.B: x\nCaused by: c.{class}: Job has already been submitted."]}}"#
-        );
+    for class in ["DuplicateJobSubmissionException", "DuplicateApplicationSubmissionException"] {
+        let text = format!(r#"{{"errors":["a.B: x\nCaused by: c.{class}: Job has already been submitted."]}}"#);
         let client = serve(answer(400, &text)).await;
-        let error = client
-            .run_jar("x.jar", &RunRequest::default())
-            .await
-            .unwrap_err();
+        let error = client.run_jar("x.jar", &RunRequest::default()).await.unwrap_err();
         assert!(error.is_duplicate_submission(), "{error}");
     }
 }
@@ -197,10 +132,7 @@ async fn an_upload_streams_the_file_and_tells_its_progress() {
     let router = Router::new().route(
         "/jars/upload",
         post(move |headers: HeaderMap, body: Body| async move {
-            *record.lock().unwrap() = (
-                headers["content-type"].to_str().unwrap().to_owned(),
-                body.to_vec(),
-            );
+            *record.lock().unwrap() = (headers["content-type"].to_str().unwrap().to_owned(), body.to_vec());
             r#"{"filename":"/upload/0-1_my job.jar","status":"success"}"#
         }),
     );
@@ -221,17 +153,13 @@ async fn an_upload_streams_the_file_and_tells_its_progress() {
         .unwrap();
 
     assert_eq!(id, "0-1_my job.jar");
-    assert_eq!(
-        progress.lock().unwrap().last(),
-        Some(&Progress {
-            sent: 300_000,
-            total: 300_000
-        })
-    );
+    assert_eq!(progress.lock().unwrap().last(), Some(&Progress { sent: 300_000, total: 300_000 }));
     let (kind, body) = seen.lock().unwrap().clone();
     let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
     let text = String::from_utf8_lossy(&body);
-    assert!(text.starts_with(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"my job.jar\"\r\n")));
+    assert!(text.starts_with(&format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"my job.jar\"\r\n"
+    )));
     assert!(text.ends_with(&format!("\r\n--{boundary}--\r\n")));
     assert!(body.windows(content.len()).any(|window| window == content));
 }
@@ -239,14 +167,8 @@ async fn an_upload_streams_the_file_and_tells_its_progress() {
 #[tokio::test]
 async fn a_jar_that_cannot_be_read_names_its_file() {
     let client = serve(answer(200, "{}")).await;
-    let error = client
-        .upload_jar(JarSource::File("/nowhere/a.jar".into()), |_| ())
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().starts_with("read /nowhere/a.jar"),
-        "{error}"
-    );
+    let error = client.upload_jar(JarSource::File("/nowhere/a.jar".into()), |_| ()).await.unwrap_err();
+    assert!(error.to_string().starts_with("read /nowhere/a.jar"), "{error}");
 }
 
 fn lister(listing: &str, deleted: Arc<AtomicUsize>) -> Router {
@@ -254,14 +176,8 @@ fn lister(listing: &str, deleted: Arc<AtomicUsize>) -> Router {
     let text = format!("a.B: failed: FLINKCTL-LISTING[{}:{encoded}]", listing.len());
     let body = serde_json::json!({ "errors": [text] }).to_string();
     Router::new()
-        .route(
-            "/jars/upload",
-            post(|| async { r#"{"filename":"/u/0_l.jar","status":"success"}"# }),
-        )
-        .route(
-            "/jars/{id}/run",
-            post(move || async move { (StatusCode::BAD_REQUEST, body) }),
-        )
+        .route("/jars/upload", post(|| async { r#"{"filename":"/u/0_l.jar","status":"success"}"# }))
+        .route("/jars/{id}/run", post(move || async move { (StatusCode::BAD_REQUEST, body) }))
         .route(
             "/jars/{id}",
             delete(move || async move {
@@ -275,29 +191,11 @@ fn lister(listing: &str, deleted: Arc<AtomicUsize>) -> Router {
 #[tokio::test]
 async fn a_listing_must_be_about_the_paths_asked_for() {
     let deleted = Arc::new(AtomicUsize::new(0));
-    let client = serve(lister(
-        r#"{"path":"file:/a","outcome":"absent"}"#,
-        deleted.clone(),
-    ))
-    .await;
-    assert_eq!(
-        client
-            .list_checkpoints(&["file:/a".to_owned()])
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-    let error = client
-        .list_checkpoints(&["file:/b".to_owned()])
-        .await
-        .unwrap_err();
+    let client = serve(lister(r#"{"path":"file:/a","outcome":"absent"}"#, deleted.clone())).await;
+    assert_eq!(client.list_checkpoints(&["file:/a".to_owned()]).await.unwrap().len(), 1);
+    let error = client.list_checkpoints(&["file:/b".to_owned()]).await.unwrap_err();
     assert_eq!(error.reason(), "FlinkAnswerUnknown");
-    assert_eq!(
-        deleted.load(Ordering::SeqCst),
-        2,
-        "the lister leaves nothing behind"
-    );
+    assert_eq!(deleted.load(Ordering::SeqCst), 2, "the lister leaves nothing behind");
 }
 
 #[test]
@@ -308,8 +206,6 @@ fn the_committed_lister_is_built_from_the_committed_source() {
     let digest = format!("{:032x}", u128::from_be_bytes(half));
     let jar = include_bytes!("../lister/lister.jar");
     let line = format!("Source-Digest: {digest}\r\n");
-    let found = jar
-        .windows(line.len())
-        .any(|window| window == line.as_bytes());
+    let found = jar.windows(line.len()).any(|window| window == line.as_bytes());
     assert!(found, "Lister.java was changed: run `cargo xtask generate`");
 }

@@ -59,11 +59,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The path from which a job can be started, if there is one and it still holds state.
     pub fn path(&self) -> Option<&str> {
-        if self.discarded {
-            None
-        } else {
-            usable(self.external_path.as_deref())
-        }
+        if self.discarded { None } else { usable(self.external_path.as_deref()) }
     }
 }
 

@@ -67,8 +67,5 @@ pub struct ConfigEntry {
 
 /// The list as a map. A key that appears twice keeps its last value, as Flink itself reads it.
 pub fn config_map(entries: Vec<ConfigEntry>) -> BTreeMap<String, String> {
-    entries
-        .into_iter()
-        .map(|entry| (entry.key, entry.value))
-        .collect()
+    entries.into_iter().map(|entry| (entry.key, entry.value)).collect()
 }

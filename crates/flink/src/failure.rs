@@ -1,7 +1,9 @@
 //! Why something failed, in one line.
 //!
 //! Flink answers errors with Java stack traces of several kB. The reason is in the last `Caused by:` line; without
-//! one, in the first line that names an exception. The package name of the exception is left out.
+//! one, in the first line that names an exception. The package name of the exception is left out. Where an exception
+//! is caused by one of its own class, the outer one says more (a missing file system names its scheme, its cause does
+//! not).
 
 use serde::Deserialize;
 
@@ -17,19 +19,13 @@ pub struct ErrorBody {
 impl ErrorBody {
     /// The reason from the part that holds a stack trace (answers with 500 put a phrase before it).
     pub fn reason(&self) -> String {
-        let traced = self
-            .errors
-            .iter()
-            .find(|error| error.contains("Caused by:") || error.contains("\tat "));
-        traced
-            .or(self.errors.last())
-            .map_or_else(|| "no reason given".to_owned(), |error| reason(error))
+        let traced = self.errors.iter().find(|error| error.contains("Caused by:") || error.contains("\tat "));
+        traced.or(self.errors.last()).map_or_else(|| "no reason given".to_owned(), |error| reason(error))
     }
 
     /// Whether the job id was submitted before (Flink 2.3 speaks of the application).
     pub fn is_duplicate_submission(&self) -> bool {
-        self.mentions("DuplicateJobSubmissionException")
-            || self.mentions("DuplicateApplicationSubmissionException")
+        self.mentions("DuplicateJobSubmissionException") || self.mentions("DuplicateApplicationSubmissionException")
     }
 
     /// Whether the job is unknown to the JobManager.
@@ -44,29 +40,27 @@ impl ErrorBody {
 
 /// The reason in a stack trace.
 pub fn reason(trace: &str) -> String {
-    let cause = trace
-        .lines()
-        .rev()
-        .find_map(|line| line.trim_start().strip_prefix("Caused by: "));
+    let mut causes = trace.lines().rev().filter_map(|line| line.trim_start().strip_prefix("Caused by: "));
+    let cause = causes.next().map(|last| causes.take_while(|outer| class(outer) == class(last)).last().unwrap_or(last));
     let head = || {
         trace
             .lines()
             .map(|line| line.trim_start_matches("<Exception on server side:").trim())
             .find(|line| !line.is_empty() && !line.starts_with("at "))
     };
-    shorten(simple_class(
-        cause.or_else(head).unwrap_or("no reason given").trim(),
-    ))
+    shorten(simple_class(cause.or_else(head).unwrap_or("no reason given").trim()))
+}
+
+fn class(line: &str) -> &str {
+    line.split_once(':').map_or(line, |(class, _)| class)
 }
 
 /// `org.apache.flink.x.SomeException: message` without the package. The wrapper that every REST handler puts around
 /// its message says nothing and goes too.
 fn simple_class(line: &str) -> &str {
-    let (class, _) = line.split_once(':').unwrap_or((line, ""));
+    let class = class(line);
     let is_class = !class.is_empty()
-        && class
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'$' | b'_'))
+        && class.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'$' | b'_'))
         && class.contains('.');
     if !is_class {
         return line;
@@ -112,10 +106,7 @@ impl Exceptions {
     /// The reason of the newest failure.
     pub fn root_cause(&self) -> Option<String> {
         let entries = &self.exception_history.entries;
-        entries
-            .iter()
-            .max_by_key(|entry| entry.timestamp)
-            .map(|entry| reason(&entry.stacktrace))
+        entries.iter().max_by_key(|entry| entry.timestamp).map(|entry| reason(&entry.stacktrace))
     }
 }
 
@@ -130,30 +121,29 @@ mod tests {
     }
 
     #[test]
+    fn of_causes_of_one_class_the_outer_one_is_the_reason() {
+        let trace =
+            "a.Outer: x\nCaused by: a.Scheme: no file system for s3\n\tat y\nCaused by: a.Scheme: no Hadoop\n\tat z";
+        assert_eq!(reason(trace), "Scheme: no file system for s3");
+    }
+
+    #[test]
     fn without_a_cause_the_first_line_is_the_reason() {
         assert_eq!(
             reason("java.lang.RuntimeException: planned failure at 300\n\tat x"),
             "RuntimeException: planned failure at 300"
         );
         assert_eq!(
-            reason(
-                "<Exception on server side:\na.B: gone\n\tat x\nEnd of exception on server side>"
-            ),
+            reason("<Exception on server side:\na.B: gone\n\tat x\nEnd of exception on server side>"),
             "B: gone"
         );
-        assert_eq!(
-            reason("Unable to load requested file /x."),
-            "Unable to load requested file /x."
-        );
+        assert_eq!(reason("Unable to load requested file /x."), "Unable to load requested file /x.");
         assert_eq!(reason(""), "no reason given");
     }
 
     #[test]
     fn a_colon_in_a_plain_message_is_no_class() {
-        assert_eq!(
-            reason("cannot reach file:/a.b: denied"),
-            "cannot reach file:/a.b: denied"
-        );
+        assert_eq!(reason("cannot reach file:/a.b: denied"), "cannot reach file:/a.b: denied");
     }
 
     #[test]

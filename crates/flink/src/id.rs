@@ -93,12 +93,7 @@ mod tests {
     fn an_id_is_32_hexadecimal_digits_in_lower_case() {
         let id: JobId = "8FF773A0162B8A603A28B49DC3BA80B9".parse().unwrap();
         assert_eq!(id.as_str(), "8ff773a0162b8a603a28b49dc3ba80b9");
-        for wrong in [
-            "",
-            "8ff773",
-            "8ff773a0162b8a603a28b49dc3ba80bz",
-            "8ff773a0162b8a603a28b49dc3ba80b90",
-        ] {
+        for wrong in ["", "8ff773", "8ff773a0162b8a603a28b49dc3ba80bz", "8ff773a0162b8a603a28b49dc3ba80b90"] {
             assert_eq!(wrong.parse::<JobId>(), Err(InvalidId(wrong.to_owned())));
         }
     }
@@ -107,19 +102,13 @@ mod tests {
     fn bytes_keep_their_leading_zeros() {
         let mut bytes = [0; 16];
         bytes[15] = 0xab;
-        assert_eq!(
-            TriggerId::from_bytes(bytes).as_str(),
-            "000000000000000000000000000000ab"
-        );
+        assert_eq!(TriggerId::from_bytes(bytes).as_str(), "000000000000000000000000000000ab");
     }
 
     #[test]
     fn json_is_the_bare_text_and_is_checked() {
         let id: JobId = serde_json::from_str("\"8ff773a0162b8a603a28b49dc3ba80b9\"").unwrap();
-        assert_eq!(
-            serde_json::to_string(&id).unwrap(),
-            "\"8ff773a0162b8a603a28b49dc3ba80b9\""
-        );
+        assert_eq!(serde_json::to_string(&id).unwrap(), "\"8ff773a0162b8a603a28b49dc3ba80b9\"");
         assert!(serde_json::from_str::<JobId>("\"xyz\"").is_err());
     }
 }

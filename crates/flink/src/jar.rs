@@ -15,10 +15,7 @@ pub struct UploadAnswer {
 impl UploadAnswer {
     /// The id under which the JAR is run and deleted: the last part of its path.
     pub fn jar_id(&self) -> &str {
-        self.filename
-            .rsplit(['/', '\\'])
-            .next()
-            .unwrap_or(&self.filename)
+        self.filename.rsplit(['/', '\\']).next().unwrap_or(&self.filename)
     }
 }
 

@@ -48,10 +48,7 @@ impl JobState {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Other(name) => name,
-            named => Self::NAMED
-                .iter()
-                .find(|(_, state)| state == named)
-                .map_or("", |(name, _)| name),
+            named => Self::NAMED.iter().find(|(_, state)| state == named).map_or("", |(name, _)| name),
         }
     }
 }
@@ -171,34 +168,18 @@ mod tests {
 
     #[test]
     fn tasks_are_at_work_when_none_waits() {
-        let tasks = |total, running, finished, created| Tasks {
-            total,
-            running,
-            finished,
-            created,
-            ..Tasks::default()
-        };
+        let tasks = |total, running, finished, created| Tasks { total, created, running, finished, ..Tasks::default() };
         assert!(tasks(3, 3, 0, 0).at_work());
         assert!(tasks(3, 2, 1, 0).at_work());
-        assert!(
-            tasks(3, 1, 0, 2).at_work(),
-            "a batch job in its first stage"
-        );
-        assert!(
-            !tasks(3, 2, 0, 0).at_work(),
-            "one is scheduled, deploying or failing"
-        );
+        assert!(tasks(3, 1, 0, 2).at_work(), "a batch job in its first stage");
+        assert!(!tasks(3, 2, 0, 0).at_work(), "one is scheduled, deploying or failing");
         assert!(!tasks(3, 0, 0, 3).at_work());
         assert!(!tasks(0, 0, 0, 0).at_work());
     }
 
     #[test]
     fn only_three_states_are_final() {
-        let last: Vec<_> = JobState::NAMED
-            .iter()
-            .filter(|(_, s)| s.is_terminal())
-            .map(|(n, _)| *n)
-            .collect();
+        let last: Vec<_> = JobState::NAMED.iter().filter(|(_, s)| s.is_terminal()).map(|(n, _)| *n).collect();
         assert_eq!(last, ["FAILED", "CANCELED", "FINISHED"]);
     }
 }

@@ -53,16 +53,13 @@ impl Listing {
 
     /// The newest snapshot below this path: by number of the checkpoint, then by time.
     pub fn newest(&self) -> Option<&StoredSnapshot> {
-        self.snapshots()
-            .iter()
-            .max_by_key(|snapshot| (snapshot.checkpoint, snapshot.modified))
+        self.snapshots().iter().max_by_key(|snapshot| (snapshot.checkpoint, snapshot.modified))
     }
 }
 
 /// The result in an error text, if it holds a whole one.
 pub fn parse(text: &str) -> Option<Vec<Listing>> {
-    text.match_indices(MARK)
-        .find_map(|(at, _)| parse_marked(&text[at + MARK.len()..]))
+    text.match_indices(MARK).find_map(|(at, _)| parse_marked(&text[at + MARK.len()..]))
 }
 
 fn parse_marked(text: &str) -> Option<Vec<Listing>> {
@@ -73,10 +70,7 @@ fn parse_marked(text: &str) -> Option<Vec<Listing>> {
         return None;
     }
     let lines = String::from_utf8(decoded).ok()?;
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).ok())
-        .collect()
+    lines.lines().map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 #[cfg(test)]
@@ -98,26 +92,20 @@ mod tests {
 
     #[test]
     fn a_result_is_found_in_a_stack_trace() {
-        let text = format!(
-            "a.B: The main method caused an error: {m}\n\tat x\nCaused by: c.D: {m}\n",
-            m = marked(LINES)
-        );
+        let text =
+            format!("a.B: The main method caused an error: {m}\n\tat x\nCaused by: c.D: {m}\n", m = marked(LINES));
         let listings = parse(&text).unwrap();
         assert_eq!(listings.len(), 3);
         assert_eq!(listings[0].newest().unwrap().path, "file:/ck/1/chk-10");
         assert_eq!(listings[1].outcome, ListingOutcome::Absent);
-        assert_eq!(
-            listings[2].outcome,
-            ListingOutcome::Failed {
-                cause: "no \"s3\" here".to_owned()
-            }
-        );
+        assert_eq!(listings[2].outcome, ListingOutcome::Failed { cause: "no \"s3\" here".to_owned() });
         assert_eq!(listings[2].newest(), None);
     }
 
     #[test]
     fn savepoints_are_ordered_by_time() {
-        let line = r#"{"path":"p","outcome":"found","snapshots":[{"path":"a","modified":7},{"path":"b","modified":6}]}"#;
+        let line =
+            r#"{"path":"p","outcome":"found","snapshots":[{"path":"a","modified":7},{"path":"b","modified":6}]}"#;
         assert_eq!(parse(&marked(line)).unwrap()[0].newest().unwrap().path, "a");
     }
 
@@ -125,10 +113,7 @@ mod tests {
     fn a_damaged_result_is_no_result() {
         let whole = marked(LINES);
         assert_eq!(parse(&whole[..whole.len() - 20]), None);
-        assert_eq!(
-            parse(&whole.replacen(&format!("[{}:", LINES.len()), "[7:", 1)),
-            None
-        );
+        assert_eq!(parse(&whole.replacen(&format!("[{}:", LINES.len()), "[7:", 1)), None);
         assert_eq!(parse("FLINKCTL-LISTING[0:]"), Some(Vec::new()));
         assert_eq!(parse("java.lang.RuntimeException: LISTING"), None);
     }

@@ -89,26 +89,12 @@ impl From<OperationAnswer> for Operation {
             return Self::InProgress;
         }
         match answer.operation {
-            Some(Outcome {
-                failure_cause: Some(cause),
-                ..
-            }) => {
-                let text = if cause.stack_trace.is_empty() {
-                    &cause.class
-                } else {
-                    &cause.stack_trace
-                };
-                Self::Failed {
-                    cause: failure::reason(text),
-                }
+            Some(Outcome { failure_cause: Some(cause), .. }) => {
+                let text = if cause.stack_trace.is_empty() { &cause.class } else { &cause.stack_trace };
+                Self::Failed { cause: failure::reason(text) }
             }
-            Some(Outcome {
-                location: Some(location),
-                ..
-            }) => Self::Completed { location },
-            _ => Self::Failed {
-                cause: "completed without a location".to_owned(),
-            },
+            Some(Outcome { location: Some(location), .. }) => Self::Completed { location },
+            _ => Self::Failed { cause: "completed without a location".to_owned() },
         }
     }
 }
@@ -118,36 +104,20 @@ mod tests {
     use super::*;
 
     fn parse(json: &str) -> Operation {
-        serde_json::from_str::<OperationAnswer>(json)
-            .unwrap()
-            .into()
+        serde_json::from_str::<OperationAnswer>(json).unwrap().into()
     }
 
     #[test]
     fn an_operation_is_in_progress_until_it_says_completed() {
-        assert_eq!(
-            parse(r#"{"status":{"id":"IN_PROGRESS"},"operation":null}"#),
-            Operation::InProgress
-        );
-        assert_eq!(
-            parse(r#"{"status":{"id":"IN_PROGRESS"}}"#),
-            Operation::InProgress
-        );
+        assert_eq!(parse(r#"{"status":{"id":"IN_PROGRESS"},"operation":null}"#), Operation::InProgress);
+        assert_eq!(parse(r#"{"status":{"id":"IN_PROGRESS"}}"#), Operation::InProgress);
     }
 
     #[test]
     fn completed_without_a_location_is_a_failure() {
-        let failed = Operation::Failed {
-            cause: "completed without a location".to_owned(),
-        };
-        assert_eq!(
-            parse(r#"{"status":{"id":"COMPLETED"},"operation":null}"#),
-            failed
-        );
-        assert_eq!(
-            parse(r#"{"status":{"id":"COMPLETED"},"operation":{}}"#),
-            failed
-        );
+        let failed = Operation::Failed { cause: "completed without a location".to_owned() };
+        assert_eq!(parse(r#"{"status":{"id":"COMPLETED"},"operation":null}"#), failed);
+        assert_eq!(parse(r#"{"status":{"id":"COMPLETED"},"operation":{}}"#), failed);
     }
 
     #[test]
@@ -156,31 +126,19 @@ mod tests {
             r#"{"status":{"id":"COMPLETED"},"operation":{"location":"file:/sp","failure-cause":
                {"class":"a.B","stack-trace":"a.B: outer\n\tat x\nCaused by: java.io.IOException: disk full\n\tat y"}}}"#,
         );
-        assert_eq!(
-            operation,
-            Operation::Failed {
-                cause: "IOException: disk full".to_owned()
-            }
-        );
+        assert_eq!(operation, Operation::Failed { cause: "IOException: disk full".to_owned() });
     }
 
     #[test]
     fn requests_have_the_names_of_flink() {
         let trigger_id = TriggerId::from_bytes([1; 16]);
-        let stop = StopRequest {
-            target_directory: Some("file:/a".to_owned()),
-            drain: false,
-            trigger_id: trigger_id.clone(),
-        };
+        let stop =
+            StopRequest { target_directory: Some("file:/a".to_owned()), drain: false, trigger_id: trigger_id.clone() };
         assert_eq!(
             serde_json::to_string(&stop).unwrap(),
             r#"{"targetDirectory":"file:/a","drain":false,"triggerId":"01010101010101010101010101010101"}"#
         );
-        let savepoint = SavepointRequest {
-            target_directory: None,
-            cancel_job: false,
-            trigger_id,
-        };
+        let savepoint = SavepointRequest { target_directory: None, cancel_job: false, trigger_id };
         assert_eq!(
             serde_json::to_string(&savepoint).unwrap(),
             r#"{"cancel-job":false,"triggerId":"01010101010101010101010101010101"}"#

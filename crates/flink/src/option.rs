@@ -39,35 +39,23 @@ pub const HIGH_AVAILABILITY_TYPE: &str = "high-availability.type";
 pub const HIGH_AVAILABILITY_BEFORE_1_17: &str = "high-availability";
 
 fn first<'a>(config: &'a BTreeMap<String, String>, keys: &[&str]) -> Option<&'a str> {
-    keys.iter()
-        .find_map(|key| config.get(*key))
-        .map(|value| value.trim())
-        .filter(|value| !value.is_empty())
+    keys.iter().find_map(|key| config.get(*key)).map(|value| value.trim()).filter(|value| !value.is_empty())
 }
 
 /// Where checkpoints go (each job has a directory named by its id below it).
 pub fn checkpoint_directory(config: &BTreeMap<String, String>) -> Option<&str> {
-    first(
-        config,
-        &[CHECKPOINT_DIRECTORY, CHECKPOINT_DIRECTORY_BEFORE_1_20],
-    )
+    first(config, &[CHECKPOINT_DIRECTORY, CHECKPOINT_DIRECTORY_BEFORE_1_20])
 }
 
 /// Where savepoints go that name no target.
 pub fn savepoint_directory(config: &BTreeMap<String, String>) -> Option<&str> {
-    first(
-        config,
-        &[SAVEPOINT_DIRECTORY, SAVEPOINT_DIRECTORY_BEFORE_1_20],
-    )
+    first(config, &[SAVEPOINT_DIRECTORY, SAVEPOINT_DIRECTORY_BEFORE_1_20])
 }
 
 /// Whether Flink itself brings jobs back after the loss of a JobManager.
 pub fn is_highly_available(config: &BTreeMap<String, String>) -> bool {
-    first(
-        config,
-        &[HIGH_AVAILABILITY_TYPE, HIGH_AVAILABILITY_BEFORE_1_17],
-    )
-    .is_some_and(|value| !value.eq_ignore_ascii_case("none"))
+    first(config, &[HIGH_AVAILABILITY_TYPE, HIGH_AVAILABILITY_BEFORE_1_17])
+        .is_some_and(|value| !value.eq_ignore_ascii_case("none"))
 }
 
 #[cfg(test)]
@@ -75,43 +63,22 @@ mod tests {
     use super::*;
 
     fn config(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
-        entries
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
+        entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
     #[test]
     fn the_newer_name_wins() {
-        let both = config(&[
-            ("state.checkpoints.dir", "file:/old"),
-            ("execution.checkpointing.dir", "file:/new"),
-        ]);
+        let both = config(&[("state.checkpoints.dir", "file:/old"), ("execution.checkpointing.dir", "file:/new")]);
         assert_eq!(checkpoint_directory(&both), Some("file:/new"));
-        assert_eq!(
-            checkpoint_directory(&config(&[("state.checkpoints.dir", "file:/old")])),
-            Some("file:/old")
-        );
-        assert_eq!(
-            savepoint_directory(&config(&[("state.savepoints.dir", " ")])),
-            None
-        );
+        assert_eq!(checkpoint_directory(&config(&[("state.checkpoints.dir", "file:/old")])), Some("file:/old"));
+        assert_eq!(savepoint_directory(&config(&[("state.savepoints.dir", " ")])), None);
     }
 
     #[test]
     fn high_availability_is_anything_but_none() {
         assert!(!is_highly_available(&config(&[])));
-        assert!(!is_highly_available(&config(&[(
-            "high-availability.type",
-            "NONE"
-        )])));
-        assert!(is_highly_available(&config(&[(
-            "high-availability.type",
-            "kubernetes"
-        )])));
-        assert!(is_highly_available(&config(&[(
-            "high-availability",
-            "zookeeper"
-        )])));
+        assert!(!is_highly_available(&config(&[("high-availability.type", "NONE")])));
+        assert!(is_highly_available(&config(&[("high-availability.type", "kubernetes")])));
+        assert!(is_highly_available(&config(&[("high-availability", "zookeeper")])));
     }
 }

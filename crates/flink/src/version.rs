@@ -84,12 +84,7 @@ impl FromStr for FlinkVersion {
         let major = next()?.ok_or_else(invalid)?;
         let minor = next()?.ok_or_else(invalid)?;
         let patch = next()?.unwrap_or(0);
-        Ok(Self {
-            major,
-            minor,
-            patch,
-            text: text.to_owned(),
-        })
+        Ok(Self { major, minor, patch, text: text.to_owned() })
     }
 }
 
@@ -133,10 +128,7 @@ mod tests {
     #[test]
     fn what_is_no_version_is_refused() {
         for wrong in ["", "two", "2", "2.x", "<unknown>"] {
-            assert_eq!(
-                wrong.parse::<FlinkVersion>(),
-                Err(InvalidVersion(wrong.to_owned()))
-            );
+            assert_eq!(wrong.parse::<FlinkVersion>(), Err(InvalidVersion(wrong.to_owned())));
         }
     }
 }

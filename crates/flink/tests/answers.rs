@@ -1,9 +1,6 @@
 //! Every type against what the three supported lines of Flink really answered.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the crate is pure, its tests read fixtures"
-)]
+#![expect(clippy::disallowed_methods, reason = "the crate is pure, its tests read fixtures")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,20 +8,15 @@ use std::path::{Path, PathBuf};
 use flink::cluster::config_map;
 use flink::job::JobStatus;
 use flink::{
-    CheckpointConfig, Checkpoints, ConfigEntry, ErrorBody, Exceptions, JobState, JobsOverview,
-    Operation, OperationAnswer, Overview, RunAnswer, TaskManagers, TriggerAnswer, UploadAnswer,
-    option,
+    CheckpointConfig, Checkpoints, ConfigEntry, ErrorBody, Exceptions, JobState, JobsOverview, Operation,
+    OperationAnswer, Overview, RunAnswer, TaskManagers, TriggerAnswer, UploadAnswer, option,
 };
 use serde::de::DeserializeOwned;
 
 const VERSIONS: [&str; 3] = ["1.20.5", "2.1.3", "2.3.0"];
 
 fn path(version: &str, name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures")
-        .join(version)
-        .join(name)
-        .with_extension("json")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(version).join(name).with_extension("json")
 }
 
 fn read<T: DeserializeOwned>(version: &str, name: &str) -> T {
@@ -62,11 +54,7 @@ fn jobs_have_known_states_and_consistent_tasks() {
 #[test]
 fn a_job_that_waits_for_slots_is_running_by_name_only() {
     for overview in each::<JobsOverview>("jobs_overview_slots_missing") {
-        let waiting = overview
-            .jobs
-            .iter()
-            .find(|job| !job.state.is_terminal())
-            .unwrap();
+        let waiting = overview.jobs.iter().find(|job| !job.state.is_terminal()).unwrap();
         assert_eq!(waiting.state, JobState::Running);
         assert!(waiting.tasks.scheduled > 0);
         assert!(!waiting.is_fully_running());
@@ -91,12 +79,7 @@ fn the_state_of_one_job() {
 fn checkpoints_have_paths_to_start_from() {
     for checkpoints in each::<Checkpoints>("checkpoints_restored") {
         let completed = checkpoints.latest.completed.unwrap();
-        assert!(
-            completed
-                .path()
-                .unwrap()
-                .ends_with(&format!("chk-{}", completed.id))
-        );
+        assert!(completed.path().unwrap().ends_with(&format!("chk-{}", completed.id)));
         assert!(!completed.is_savepoint);
         let restored = checkpoints.latest.restored.unwrap();
         assert!(restored.path().unwrap().contains("/sp/savepoint-"));
@@ -150,11 +133,7 @@ fn task_managers_have_slots_and_a_host() {
 fn the_configuration_names_the_checkpoint_directory_in_every_version() {
     for entries in each::<Vec<ConfigEntry>>("jobmanager_config") {
         let config = config_map(entries);
-        assert!(
-            option::checkpoint_directory(&config)
-                .unwrap()
-                .starts_with("file:")
-        );
+        assert!(option::checkpoint_directory(&config).unwrap().starts_with("file:"));
         assert!(!option::is_highly_available(&config));
     }
 }
@@ -162,28 +141,15 @@ fn the_configuration_names_the_checkpoint_directory_in_every_version() {
 #[test]
 fn an_operation_ends_in_a_location_or_a_cause() {
     for answer in each::<OperationAnswer>("savepoint_status_completed") {
-        let Operation::Completed { location } = answer.into() else {
-            panic!("not completed")
-        };
+        let Operation::Completed { location } = answer.into() else { panic!("not completed") };
         assert!(location.contains("/sp/savepoint-"));
     }
     for answer in each::<OperationAnswer>("savepoint_status_failed") {
-        let Operation::Failed { cause } = answer.into() else {
-            panic!("not failed")
-        };
-        assert!(
-            cause.contains("Failed to create savepoint directory"),
-            "{cause}"
-        );
+        let Operation::Failed { cause } = answer.into() else { panic!("not failed") };
+        assert!(cause.contains("Failed to create savepoint directory"), "{cause}");
     }
     for error in each::<ErrorBody>("savepoint_status_unknown_trigger") {
-        assert!(
-            error
-                .reason()
-                .starts_with("There is no savepoint operation"),
-            "{}",
-            error.reason()
-        );
+        assert!(error.reason().starts_with("There is no savepoint operation"), "{}", error.reason());
     }
     assert_eq!(each::<TriggerAnswer>("savepoint_trigger").len(), 3);
 }
@@ -204,19 +170,12 @@ fn a_refused_run_has_a_short_reason() {
     let expected = [
         ("run_err_main_throws", "IllegalStateException: boom in main"),
         ("run_err_bad_class", "ClassNotFoundException: rf.Nope"),
-        (
-            "run_err_bad_savepoint",
-            "FileNotFoundException: Cannot find checkpoint or savepoint file/directory",
-        ),
+        ("run_err_bad_savepoint", "FileNotFoundException: Cannot find checkpoint or savepoint file/directory"),
         ("run_err_missing_jar", "Jar file "),
     ];
     for (name, start) in expected {
         for error in each::<ErrorBody>(name) {
-            assert!(
-                error.reason().starts_with(start),
-                "{name}: {}",
-                error.reason()
-            );
+            assert!(error.reason().starts_with(start), "{name}: {}", error.reason());
             assert!(!error.is_duplicate_submission());
         }
     }
@@ -228,12 +187,7 @@ fn a_refused_run_has_a_short_reason() {
 #[test]
 fn the_newest_failure_is_the_root_cause() {
     for exceptions in each::<Exceptions>("exceptions_restarting") {
-        assert!(
-            exceptions
-                .root_cause()
-                .unwrap()
-                .starts_with("RuntimeException: planned failure at 5")
-        );
+        assert!(exceptions.root_cause().unwrap().starts_with("RuntimeException: planned failure at 5"));
     }
 }
 
@@ -241,19 +195,10 @@ fn the_newest_failure_is_the_root_cause() {
 fn every_fixture_is_used() {
     let source = include_str!("answers.rs");
     for version in VERSIONS {
-        for entry in fs::read_dir(
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("fixtures")
-                .join(version),
-        )
-        .unwrap()
-        {
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(version)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
-            assert!(
-                source.contains(&format!("\"{name}\"")),
-                "{version}/{name} is not used"
-            );
+            assert!(source.contains(&format!("\"{name}\"")), "{version}/{name} is not used");
         }
     }
 }

@@ -88,13 +88,18 @@ public final class Lister {
         return json.toString();
     }
 
-    /** The innermost cause tells what is wrong. */
+    /** The error itself says what was tried, its innermost cause why that failed. */
     private static String cause(Throwable error) {
         Throwable inner = error;
-        for (int depth = 0; depth < 20 && inner.getCause() != null && inner.getCause() != inner; depth++) {
+        for (int depth = 0; depth < 20 && inner.getCause() != null; depth++) {
             inner = inner.getCause();
         }
-        return inner.getClass().getSimpleName() + ": " + inner.getMessage();
+        return inner == error ? text(error) : text(error) + " (" + text(inner) + ")";
+    }
+
+    private static String text(Throwable error) {
+        String text = error.getClass().getSimpleName() + ": " + error.getMessage();
+        return text.length() > 300 ? text.substring(0, 300) + "…" : text;
     }
 
     private static String quote(String text) {

@@ -9,7 +9,8 @@ import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.
 
 /**
  * Writes lines to files, exactly once: a file gets its final name when its checkpoint is complete. Names of files that
- * are not committed begin with a dot.
+ * are not committed begin with a dot. There is one writer, so that the numbers of a checkpoint appear all at once: two
+ * would commit one after the other, and a reader in between would see gaps that are none.
  */
 final class Lines {
     private Lines() {}
@@ -19,6 +20,6 @@ final class Lines {
                 .withBucketAssigner(new BasePathBucketAssigner<String>())
                 .withRollingPolicy(OnCheckpointRollingPolicy.<String, String>build())
                 .build();
-        lines.sinkTo(sink).name("output").uid("output");
+        lines.sinkTo(sink).name("output").uid("output").setParallelism(1);
     }
 }

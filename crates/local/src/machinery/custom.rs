@@ -55,8 +55,8 @@ fn kind(definition: &Value, version: &Value) -> Kind {
         group: group.to_owned(),
         version: word(&version["name"]),
         singular: word(&names["singular"]),
-        kind: word(&names["kind"]),
-        list_kind: word(&names["listKind"]),
+        name: word(&names["kind"]),
+        list_name: word(&names["listKind"]),
         namespaced: definition["spec"]["scope"] == "Namespaced",
         short_names: words(&names["shortNames"]),
         categories: words(&names["categories"]),
@@ -68,7 +68,10 @@ fn kind(definition: &Value, version: &Value) -> Kind {
         custom: Some(Custom {
             rules: Rules::of(&schema),
             schema,
-            selectable: list("selectableFields").iter().map(|f| text(f, "/jsonPath").trim_start_matches('.').to_owned()).collect(),
+            selectable: list("selectableFields")
+                .iter()
+                .map(|f| text(f, "/jsonPath").trim_start_matches('.').to_owned())
+                .collect(),
             columns: list("additionalPrinterColumns").iter().map(CustomColumn::new).collect(),
             terminating: meta::deleting(definition),
         }),
@@ -90,7 +93,10 @@ pub(crate) fn establish(definition: &mut Value, now: Timestamp) {
         stored.push(version);
     }
     let conditions = status.entry("conditions").or_insert_with(|| json!([]));
-    for (kind, reason, message) in [("NamesAccepted", "NoConflicts", "no conflicts found"), ("Established", "InitialNamesAccepted", "the initial names have been accepted")] {
+    for (kind, reason, message) in [
+        ("NamesAccepted", "NoConflicts", "no conflicts found"),
+        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+    ] {
         if let Some(conditions) = conditions.as_array_mut().filter(|all| !all.iter().any(|one| one["type"] == kind)) {
             conditions.push(json!({
                 "type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": meta::seconds(now),

@@ -61,7 +61,7 @@ impl Machinery {
         let mut resources = Vec::new();
         for kind in kinds {
             resources.push(with(
-                json!({"name": kind.resource, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": kind.verbs()}),
+                json!({"name": kind.resource, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.name, "verbs": kind.verbs()}),
                 names(kind),
             ));
             for subresource in &kind.subresources {
@@ -89,7 +89,7 @@ impl Machinery {
             let mut row = with(
                 json!({
                     "resource": kind.resource, "singularResource": kind.singular, "verbs": kind.verbs(),
-                    "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+                    "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.name},
                     "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
                 }),
                 names(kind),
@@ -104,7 +104,8 @@ impl Machinery {
             row
         };
         let version = |version: &str| {
-            let resources: Vec<Value> = self.kinds.resources(group, version).into_iter().flatten().map(|kind| resource(kind)).collect();
+            let resources: Vec<Value> =
+                self.kinds.resources(group, version).into_iter().flatten().map(|kind| resource(kind)).collect();
             json!({"version": version, "resources": resources, "freshness": "Current"})
         };
         let versions: Vec<Value> = self.kinds.versions(group).into_iter().map(version).collect();
@@ -139,8 +140,8 @@ fn below<'a>(kind: &'a Kind, subresource: &str) -> (&'a str, &'a str, &'a str, &
         "binding" => (own.0, own.1, "Binding", &["create"]),
         "eviction" => ("policy", "v1", "Eviction", &["create"]),
         "token" => ("authentication.k8s.io", "v1", "TokenRequest", &["create"]),
-        "finalize" => (own.0, own.1, &kind.kind, &["update"]),
-        _ => (own.0, own.1, &kind.kind, &["get", "patch", "update"]),
+        "finalize" => (own.0, own.1, &kind.name, &["update"]),
+        _ => (own.0, own.1, &kind.name, &["get", "patch", "update"]),
     }
 }
 

@@ -24,7 +24,11 @@ pub(crate) struct FieldError {
 
 impl FieldError {
     pub fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        Self { reason: "FieldValueInvalid", field: field.into(), message: format!("Invalid value: {}: {detail}", show(value)) }
+        Self {
+            reason: "FieldValueInvalid",
+            field: field.into(),
+            message: format!("Invalid value: {}: {detail}", show(value)),
+        }
     }
 
     pub fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
@@ -47,11 +51,19 @@ impl FieldError {
     }
 
     pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
-        Self { reason: "FieldValueDuplicate", field: field.into(), message: format!("Duplicate value: {}", show(value)) }
+        Self {
+            reason: "FieldValueDuplicate",
+            field: field.into(),
+            message: format!("Duplicate value: {}", show(value)),
+        }
     }
 
     pub fn too_long(field: impl Into<String>, limit: u64) -> Self {
-        Self { reason: "FieldValueTooLong", field: field.into(), message: format!("Too long: may not be more than {limit} bytes") }
+        Self {
+            reason: "FieldValueTooLong",
+            field: field.into(),
+            message: format!("Too long: may not be more than {limit} bytes"),
+        }
     }
 
     pub fn too_many(field: impl Into<String>, actual: usize, limit: u64) -> Self {
@@ -60,7 +72,11 @@ impl FieldError {
     }
 
     fn line(&self) -> String {
-        if self.field.is_empty() { format!("<nil>: {}", self.message) } else { format!("{}: {}", self.field, self.message) }
+        if self.field.is_empty() {
+            format!("<nil>: {}", self.message)
+        } else {
+            format!("{}: {}", self.field, self.message)
+        }
     }
 }
 
@@ -85,7 +101,8 @@ impl Failure {
     }
 
     pub fn not_found(group: &str, resource: &str, name: &str) -> Self {
-        Self::new(404, "NotFound", format!("{} \"{name}\" not found", qualified(group, resource))).with(names(group, resource, name))
+        Self::new(404, "NotFound", format!("{} \"{name}\" not found", qualified(group, resource)))
+            .with(names(group, resource, name))
     }
 
     pub fn no_such_path() -> Self {
@@ -93,7 +110,8 @@ impl Failure {
     }
 
     pub fn method_not_allowed() -> Self {
-        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource").with(json!({}))
+        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+            .with(json!({}))
     }
 
     pub fn already_exists(group: &str, resource: &str, name: &str) -> Self {
@@ -102,8 +120,12 @@ impl Failure {
     }
 
     pub fn conflict(group: &str, resource: &str, name: &str, why: &str) -> Self {
-        Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {} \"{name}\": {why}", qualified(group, resource)))
-            .with(names(group, resource, name))
+        Self::new(
+            409,
+            "Conflict",
+            format!("Operation cannot be fulfilled on {} \"{name}\": {why}", qualified(group, resource)),
+        )
+        .with(names(group, resource, name))
     }
 
     pub fn modified(group: &str, resource: &str, name: &str) -> Self {
@@ -125,7 +147,8 @@ impl Failure {
     }
 
     pub fn unsupported_media_type(accepted: &str) -> Self {
-        let message = format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+        let message =
+            format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
         Self::new(415, "UnsupportedMediaType", message)
     }
 

@@ -12,8 +12,9 @@ pub(crate) struct Kind {
     /// Plural, lower case: as in paths.
     pub resource: String,
     pub singular: String,
-    pub kind: String,
-    pub list_kind: String,
+    /// As in `kind` of objects.
+    pub name: String,
+    pub list_name: String,
     pub namespaced: bool,
     pub short_names: Vec<String>,
     pub categories: Vec<String>,
@@ -63,12 +64,20 @@ impl Kind {
     }
 
     pub fn verbs(&self) -> &'static [&'static str] {
-        if self.transient { &["create"] } else { &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"] }
+        if self.transient {
+            &["create"]
+        } else {
+            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+        }
     }
 
     /// Whether `spec` (or all but `status`) is counted by `metadata.generation`.
     pub fn counts_generations(&self) -> bool {
-        self.custom.is_some() || matches!(self.resource.as_str(), "deployments" | "replicasets" | "jobs" | "pods" | "customresourcedefinitions")
+        self.custom.is_some()
+            || matches!(
+                self.resource.as_str(),
+                "deployments" | "replicasets" | "jobs" | "pods" | "customresourcedefinitions"
+            )
     }
 
     /// Whether an update may leave the resourceVersion out.
@@ -87,7 +96,16 @@ impl Kind {
             return custom.selectable.iter().any(|p| p == path);
         }
         let known: &[&str] = match self.resource.as_str() {
-            "pods" => &["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP", "status.nominatedNodeName"],
+            "pods" => &[
+                "spec.nodeName",
+                "spec.restartPolicy",
+                "spec.schedulerName",
+                "spec.serviceAccountName",
+                "spec.hostNetwork",
+                "status.phase",
+                "status.podIP",
+                "status.nominatedNodeName",
+            ],
             "events" => &[
                 "involvedObject.kind",
                 "involvedObject.namespace",
@@ -154,7 +172,8 @@ impl Kinds {
 
     /// Versions of a group, the preferred one first.
     pub fn versions(&self, group: &str) -> Vec<&str> {
-        let mut versions: Vec<&str> = self.groups.get(group).into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
+        let mut versions: Vec<&str> =
+            self.groups.get(group).into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
         versions.sort_by_key(|version| std::cmp::Reverse(stability(version)));
         versions
     }
@@ -226,8 +245,8 @@ impl Row {
             version: "v1".into(),
             resource: self.resource.into(),
             singular: self.kind.to_lowercase(),
-            kind: self.kind.into(),
-            list_kind: format!("{}List", self.kind),
+            name: self.kind.into(),
+            list_name: format!("{}List", self.kind),
             namespaced: self.namespaced,
             short_names: own(self.short),
             categories: own(self.categories),

@@ -53,7 +53,13 @@ pub(crate) fn deleting(object: &Value) -> bool {
 }
 
 pub(crate) fn finalizers(object: &Value) -> Vec<&str> {
-    object.pointer("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+    object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// The object's metadata, made if it is missing or no map.
@@ -150,7 +156,15 @@ mod tests {
 
     #[test]
     fn names_follow_dns() {
-        for (name, label, subdomain) in [("a", true, true), ("a-b", true, true), ("a.b", false, true), ("-a", false, false), ("A", false, false), ("", false, false), ("a..b", false, false)] {
+        for (name, label, subdomain) in [
+            ("a", true, true),
+            ("a-b", true, true),
+            ("a.b", false, true),
+            ("-a", false, false),
+            ("A", false, false),
+            ("", false, false),
+            ("a..b", false, false),
+        ] {
             assert_eq!((is_label(name), is_subdomain(name)), (label, subdomain), "{name:?}");
         }
     }

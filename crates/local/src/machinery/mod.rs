@@ -117,9 +117,10 @@ impl Machinery {
         let objects: BTreeMap<String, Arc<Value>> = objects.map(|(key, value)| (key, Arc::new(value))).collect();
         let revision = objects.values().map(|object| meta::revision(object)).max().unwrap_or(0).max(revision);
         let mut kinds = Kinds::builtin();
-        for definition in objects.range("/apiextensions.k8s.io/customresourcedefinitions/".to_owned()..).map_while(|(key, crd)| {
-            key.starts_with("/apiextensions.k8s.io/customresourcedefinitions/").then_some(crd)
-        }) {
+        for definition in objects
+            .range("/apiextensions.k8s.io/customresourcedefinitions/".to_owned()..)
+            .map_while(|(key, crd)| key.starts_with("/apiextensions.k8s.io/customresourcedefinitions/").then_some(crd))
+        {
             custom::register(&mut kinds, definition);
         }
         let store = Store::new(revision, objects, settings.history);

@@ -11,7 +11,14 @@ use super::request::{Include, Shape};
 use super::table;
 
 /// One object. `head`: the columns of a table are described.
-pub(crate) fn single(kind: &Kind, object: &Arc<Value>, shape: Shape, include: Include, now: Timestamp, head: bool) -> Value {
+pub(crate) fn single(
+    kind: &Kind,
+    object: &Arc<Value>,
+    shape: Shape,
+    include: Include,
+    now: Timestamp,
+    head: bool,
+) -> Value {
     match shape {
         Shape::Metadata => partial(object),
         Shape::Table => {
@@ -29,7 +36,14 @@ pub(crate) struct Page {
     pub remaining: Option<usize>,
 }
 
-pub(crate) fn list(kind: &Kind, objects: &[Arc<Value>], page: Page, shape: Shape, include: Include, now: Timestamp) -> Value {
+pub(crate) fn list(
+    kind: &Kind,
+    objects: &[Arc<Value>],
+    page: Page,
+    shape: Shape,
+    include: Include,
+    now: Timestamp,
+) -> Value {
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if let Some(next) = page.next {
         metadata["continue"] = next.into();
@@ -45,7 +59,7 @@ pub(crate) fn list(kind: &Kind, objects: &[Arc<Value>], page: Page, shape: Shape
         Shape::Table => table::table(kind, objects, &metadata, include, now, true),
         Shape::Plain | Shape::Discovery { .. } => {
             let items: Vec<Value> = objects.iter().map(|object| whole(kind, object)).collect();
-            json!({"kind": kind.list_kind, "apiVersion": kind.api_version(), "metadata": metadata, "items": items})
+            json!({"kind": kind.list_name, "apiVersion": kind.api_version(), "metadata": metadata, "items": items})
         }
     }
 }
@@ -61,6 +75,6 @@ pub(crate) fn whole(kind: &Kind, object: &Value) -> Value {
         builtin::events::to_new(&mut object);
     }
     object["apiVersion"] = kind.api_version().into();
-    object["kind"] = kind.kind.as_str().into();
+    object["kind"] = kind.name.as_str().into();
     object
 }

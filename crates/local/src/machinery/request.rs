@@ -99,7 +99,10 @@ fn decode(part: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = (bytes[at] == b'%').then(|| part.get(at + 1..at + 3)).flatten().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let hex = (bytes[at] == b'%')
+            .then(|| part.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         out.push(hex.unwrap_or(bytes[at]));
         at += if hex.is_some() { 3 } else { 1 };
     }
@@ -116,11 +119,14 @@ impl<'a> Query<'a> {
 
     /// `true`, `1` and the bare name count as true, as everywhere in Kubernetes.
     pub fn flag(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, value)| key == name && matches!(value.as_str(), "true" | "1" | "" | "True" | "TRUE" | "t" | "T"))
+        self.0.iter().any(|(key, value)| {
+            key == name && matches!(value.as_str(), "true" | "1" | "" | "True" | "TRUE" | "t" | "T")
+        })
     }
 
     pub fn number(&self, name: &str) -> Result<Option<u64>> {
-        let parse = |text: &str| text.parse().map_err(|_| Failure::bad_request(format!("invalid value for {name}: {text:?}")));
+        let parse =
+            |text: &str| text.parse().map_err(|_| Failure::bad_request(format!("invalid value for {name}: {text:?}")));
         self.get(name).map(parse).transpose()
     }
 
@@ -128,7 +134,9 @@ impl<'a> Query<'a> {
         match self.get("dryRun") {
             None => Ok(false),
             Some("All") => Ok(true),
-            Some(other) => Err(Failure::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""))),
+            Some(other) => {
+                Err(Failure::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\"")))
+            }
         }
     }
 }
@@ -200,7 +208,9 @@ impl Shape {
             match (parameter("as"), parameter("v")) {
                 (None, _) => return Ok(Self::Plain),
                 (Some("Table"), Some("v1" | "v1beta1")) => return Ok(Self::Table),
-                (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("v1" | "v1beta1")) => return Ok(Self::Metadata),
+                (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("v1" | "v1beta1")) => {
+                    return Ok(Self::Metadata);
+                }
                 (Some("APIGroupDiscoveryList"), Some(version @ ("v2" | "v2beta1"))) => {
                     return Ok(Self::Discovery { beta: version == "v2beta1" });
                 }
@@ -226,7 +236,8 @@ pub(crate) fn body(request: &Request) -> Result<Value> {
 }
 
 pub(crate) fn yaml(text: &[u8]) -> Result<Value> {
-    serde_yaml::from_slice(text).map_err(|error| Failure::bad_request(format!("error converting YAML to JSON: {error}")))
+    serde_yaml::from_slice(text)
+        .map_err(|error| Failure::bad_request(format!("error converting YAML to JSON: {error}")))
 }
 
 pub(crate) fn media_type(request: &Request) -> &str {
@@ -240,24 +251,41 @@ mod tests {
     #[test]
     fn paths_lead_where_they_should() {
         let target = |path: &str| match Route::parse(path) {
-            Ok(Route::Object(t)) => (t.group, t.namespace.unwrap_or_default(), t.resource, t.name.unwrap_or_default(), t.subresource.unwrap_or_default()),
+            Ok(Route::Object(t)) => (
+                t.group,
+                t.namespace.unwrap_or_default(),
+                t.resource,
+                t.name.unwrap_or_default(),
+                t.subresource.unwrap_or_default(),
+            ),
             other => panic!("{path}: {other:?}"),
         };
-        let row = |g: &str, ns: &str, r: &str, n: &str, s: &str| (g.to_owned(), ns.to_owned(), r.to_owned(), n.to_owned(), s.to_owned());
+        let row = |g: &str, ns: &str, r: &str, n: &str, s: &str| {
+            (g.to_owned(), ns.to_owned(), r.to_owned(), n.to_owned(), s.to_owned())
+        };
         assert_eq!(target("/api/v1/pods"), row("", "", "pods", "", ""));
         assert_eq!(target("/api/v1/namespaces/a/pods/p/log"), row("", "a", "pods", "p", "log"));
         assert_eq!(target("/api/v1/namespaces/a"), row("", "", "namespaces", "a", ""));
         assert_eq!(target("/api/v1/namespaces/a/finalize"), row("", "", "namespaces", "a", "finalize"));
-        assert_eq!(target("/apis/apps/v1/namespaces/a/deployments/d%2Ee/scale"), row("apps", "a", "deployments", "d.e", "scale"));
+        assert_eq!(
+            target("/apis/apps/v1/namespaces/a/deployments/d%2Ee/scale"),
+            row("apps", "a", "deployments", "d.e", "scale")
+        );
         assert!(Route::parse("/nothing").is_err());
-        assert_eq!(Route::parse("/apis/apps/v1").expect("route"), Route::Resources { group: "apps".into(), version: "v1".into() });
+        assert_eq!(
+            Route::parse("/apis/apps/v1").expect("route"),
+            Route::Resources { group: "apps".into(), version: "v1".into() }
+        );
     }
 
     #[test]
     fn accept_headers_are_negotiated_in_order() {
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
         assert_eq!(Shape::negotiate(Some(table)).expect("table"), Shape::Table);
-        assert_eq!(Shape::negotiate(Some("application/vnd.kubernetes.protobuf,application/json")).expect("json"), Shape::Plain);
+        assert_eq!(
+            Shape::negotiate(Some("application/vnd.kubernetes.protobuf,application/json")).expect("json"),
+            Shape::Plain
+        );
         assert_eq!(Shape::negotiate(Some("application/vnd.kubernetes.protobuf")).expect_err("protobuf").code, 406);
         let metadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
         assert_eq!(Shape::negotiate(Some(metadata)).expect("metadata"), Shape::Metadata);

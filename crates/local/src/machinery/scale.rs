@@ -34,7 +34,9 @@ pub(crate) fn write(kind: &Kind, current: &Value, scale: &Value) -> Result<Value
     let name = meta::name(current);
     let wanted = meta::text(scale, "/metadata/name");
     if !wanted.is_empty() && wanted != name {
-        return Err(Failure::bad_request(format!("the name of the object ({wanted}) does not match the name on the URL ({name})")));
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({wanted}) does not match the name on the URL ({name})"
+        )));
     }
     let replicas = scale["spec"].get("replicas").cloned().unwrap_or_else(|| 0.into());
     if !replicas.as_i64().is_some_and(|n| (0..=i64::from(i32::MAX)).contains(&n)) {
@@ -66,10 +68,15 @@ fn paths(kind: &Kind) -> Result<&Scale> {
 
 /// A label selector in the form in which it stands in a query.
 pub(crate) fn selector_text(selector: &Value) -> String {
-    let equal = selector["matchLabels"].as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    let equal = selector["matchLabels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
     let expressions = selector["matchExpressions"].as_array().into_iter().flatten().map(|expression| {
         let key = meta::text(expression, "/key");
-        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let values: Vec<&str> =
+            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         match meta::text(expression, "/operator") {
             "In" => format!("{key} in ({})", values.join(",")),
             "NotIn" => format!("{key} notin ({})", values.join(",")),

@@ -41,10 +41,14 @@ impl Filter {
         let labels = query.get("labelSelector").map(parse_labels).transpose()?.unwrap_or_default();
         let fields = query.get("fieldSelector").map(parse_fields).transpose()?.unwrap_or_default();
         for field in &fields {
-            let known = matches!(field.path.as_str(), "metadata.name" | "metadata.namespace") || selectable(&field.path);
+            let known =
+                matches!(field.path.as_str(), "metadata.name" | "metadata.namespace") || selectable(&field.path);
             if !known {
                 let what = format!("{group_version}, Kind={kind}");
-                let message = format!("Unable to find {what:?} that match label selector \"\", field selector: field label not supported: {}", field.path);
+                let message = format!(
+                    "Unable to find {what:?} that match label selector \"\", field selector: field label not supported: {}",
+                    field.path
+                );
                 return Err(Failure::bad_request(message));
             }
         }
@@ -56,12 +60,15 @@ impl Filter {
     }
 
     pub fn matches(&self, object: &Value) -> bool {
-        self.labels.iter().all(|r| r.matches(object.pointer("/metadata/labels"))) && self.fields.iter().all(|f| f.matches(object))
+        self.labels.iter().all(|r| r.matches(object.pointer("/metadata/labels")))
+            && self.fields.iter().all(|f| f.matches(object))
     }
 }
 
 fn parse_labels(text: &str) -> Result<Vec<Requirement>> {
-    Parser { rest: text }.requirements().map_err(|why| Failure::bad_request(format!("unable to parse requirement: {why}")))
+    Parser { rest: text }
+        .requirements()
+        .map_err(|why| Failure::bad_request(format!("unable to parse requirement: {why}")))
 }
 
 fn parse_fields(text: &str) -> Result<Vec<Field>> {
@@ -86,7 +93,9 @@ fn stored_path(path: &str) -> String {
     match path {
         "source" => "source.component".to_owned(),
         "reportingController" => "reportingComponent".to_owned(),
-        path => path.strip_prefix("regarding.").map_or_else(|| path.to_owned(), |rest| format!("involvedObject.{rest}")),
+        path => {
+            path.strip_prefix("regarding.").map_or_else(|| path.to_owned(), |rest| format!("involvedObject.{rest}"))
+        }
     }
 }
 
@@ -176,7 +185,8 @@ impl Parser<'_> {
 
     fn value(&mut self) -> String {
         self.space();
-        let end = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))).unwrap_or(self.rest.len());
+        let end =
+            self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         word.to_owned()
@@ -226,7 +236,12 @@ mod tests {
     #[test]
     fn field_selectors_select() {
         let pod = json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n"}, "status": {}});
-        for (selector, expected) in [("metadata.name=p", true), ("spec.nodeName!=n", false), ("status.phase=", true), ("status.phase!=Failed,spec.nodeName==n", true)] {
+        for (selector, expected) in [
+            ("metadata.name=p", true),
+            ("spec.nodeName!=n", false),
+            ("status.phase=", true),
+            ("status.phase!=Failed,spec.nodeName==n", true),
+        ] {
             let fields = parse_fields(selector).expect(selector);
             assert_eq!(fields.iter().all(|f| f.matches(&pod)), expected, "{selector}");
         }

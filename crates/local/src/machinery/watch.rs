@@ -25,11 +25,18 @@ pub struct Watch {
     pub(crate) last: u64,
     /// Events to deliver before those of the history.
     pub(crate) initial: VecDeque<(&'static str, Arc<Value>)>,
-    /// Say so when the initial events are through.
-    pub(crate) announce_end: bool,
+    pub(crate) phase: Phase,
     pub(crate) bookmarks: bool,
     pub(crate) timeout_seconds: Option<u64>,
-    pub(crate) headed: bool,
+}
+
+/// How far the initial events are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Phase {
+    /// Nothing was delivered; `announce`: the client wants to know when the initial events are through.
+    Fresh { announce: bool },
+    /// Events were delivered: a table's columns are known.
+    Flowing,
 }
 
 impl Watch {
@@ -74,10 +81,14 @@ impl Watch {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = match self.shape {
-            Shape::Table => json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": null, "rows": []}),
-            Shape::Metadata => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}),
+            Shape::Table => {
+                json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": null, "rows": []})
+            }
+            Shape::Metadata => {
+                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
+            }
             Shape::Plain | Shape::Discovery { .. } => {
-                json!({"kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata})
+                json!({"kind": self.kind.name, "apiVersion": self.kind.api_version(), "metadata": metadata})
             }
         };
         json!({"type": "BOOKMARK", "object": object})
@@ -91,17 +102,21 @@ impl Machinery {
         let initial = found.len();
         found.extend(fresh(&self.store, watch)?);
         let mut events = Vec::with_capacity(found.len());
-        let announce = std::mem::take(&mut watch.announce_end);
+        let announce = watch.phase == Phase::Fresh { announce: true };
+        let mut head = watch.phase != Phase::Flowing;
         for (index, (what, object)) in found.into_iter().enumerate() {
             if announce && index == initial {
                 events.push(watch.bookmark_event(true));
             }
-            let object = present::single(&watch.kind, &object, watch.shape, watch.include, now, !watch.headed);
-            watch.headed = true;
+            let object = present::single(&watch.kind, &object, watch.shape, watch.include, now, head);
+            head = false;
             events.push(json!({"type": what, "object": object}));
         }
         if announce && events.len() == initial {
             events.push(watch.bookmark_event(true));
+        }
+        if !events.is_empty() {
+            watch.phase = Phase::Flowing;
         }
         watch.last = watch.last.max(self.store.revision());
         Ok(events)

@@ -35,8 +35,12 @@ pub(crate) fn admit(admission: &Admission<'_>, object: &mut Value) -> Result<Vec
         strip_nulls(object);
     }
     defaults::normalise(object);
-    types::check(kind, object)
-        .map_err(|error| Failure::bad_request(format!("{0} in version \"{1}\" cannot be handled as a {0}: {error}", kind.kind, kind.version)))?;
+    types::check(kind, object).map_err(|error| {
+        Failure::bad_request(format!(
+            "{0} in version \"{1}\" cannot be handled as a {0}: {error}",
+            kind.name, kind.version
+        ))
+    })?;
     let mut errors = services::addresses(admission, object);
     defaults::apply(admission, object);
     errors.extend(validate::object(admission, object));
@@ -83,10 +87,12 @@ fn labels<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a Str
 
 /// Does an object's selector (`matchLabels` and `matchExpressions`) match these labels?
 fn selects(selector: &Value, labels: &Value) -> bool {
-    let equal = selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
+    let equal =
+        selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
     let holds = |expression: &Value| {
         let found = labels.get(meta::text(expression, "/key"));
-        let among = found.is_some_and(|value| expression["values"].as_array().is_some_and(|values| values.contains(value)));
+        let among =
+            found.is_some_and(|value| expression["values"].as_array().is_some_and(|values| values.contains(value)));
         match meta::text(expression, "/operator") {
             "In" => among,
             "NotIn" => !among,

@@ -77,7 +77,8 @@ fn follows_latest(image: &str) -> bool {
 }
 
 fn probe(probe: &mut Map<String, Value>) {
-    for (key, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
+    for (key, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
+    {
         default(probe, key, value);
     }
     if let Some(get) = child(probe, "httpGet") {
@@ -126,7 +127,8 @@ fn field_refs(source: &mut Map<String, Value>) {
 
 /// `Guaranteed` when every container limits CPU and memory and asks for just that, `BestEffort` when none asks for anything.
 fn service_class(spec: &Map<String, Value>) -> &'static str {
-    let containers: Vec<&Value> = ["initContainers", "containers"].iter().filter_map(|list| spec.get(*list)?.as_array()).flatten().collect();
+    let containers: Vec<&Value> =
+        ["initContainers", "containers"].iter().filter_map(|list| spec.get(*list)?.as_array()).flatten().collect();
     let resource = |container: &Value, kind: &str, name: &str| container["resources"][kind].get(name).cloned();
     let mut any = false;
     let mut all = true;
@@ -150,14 +152,23 @@ mod tests {
 
     #[test]
     fn pull_policy_follows_the_tag() {
-        for (image, latest) in [("a", true), ("a:latest", true), ("a:1", false), ("host:5000/a", true), ("host:5000/a:1", false), ("a@sha256:00", false)] {
+        for (image, latest) in [
+            ("a", true),
+            ("a:latest", true),
+            ("a:1", false),
+            ("host:5000/a", true),
+            ("host:5000/a:1", false),
+            ("a@sha256:00", false),
+        ] {
             assert_eq!(follows_latest(image), latest, "{image}");
         }
     }
 
     #[test]
     fn quality_of_service_follows_resources() {
-        let class = |resources: Value| service_class(json!({"containers": [{"resources": resources}]}).as_object().expect("map"));
+        let class = |resources: Value| {
+            service_class(json!({"containers": [{"resources": resources}]}).as_object().expect("map"))
+        };
         assert_eq!(class(json!({})), "BestEffort");
         assert_eq!(class(json!({"requests": {"cpu": "1"}})), "Burstable");
         let both = json!({"cpu": "1", "memory": "1Gi"});

@@ -39,8 +39,14 @@ impl Allocator<'_> {
 
     /// A free address. Where the search starts depends on the name, so that a service that comes back finds its old address again.
     fn address(&self, namespace: &str, name: &str) -> Option<String> {
-        let start = namespace.bytes().chain([b'/']).chain(name.bytes()).fold(2_166_136_261_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619));
-        (0..SIZE).map(|step| Ipv4Addr::from(self.first() + (start % SIZE + step) % SIZE).to_string()).find(|address| !self.used(address))
+        let start = namespace
+            .bytes()
+            .chain([b'/'])
+            .chain(name.bytes())
+            .fold(2_166_136_261_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619));
+        (0..SIZE)
+            .map(|step| Ipv4Addr::from(self.first() + (start % SIZE + step) % SIZE).to_string())
+            .find(|address| !self.used(address))
     }
 
     fn node_port(&self) -> Option<u64> {
@@ -74,7 +80,13 @@ pub(super) fn addresses(admission: &Admission<'_>, object: &mut Value) -> Vec<Fi
     let address = match (wanted.as_str(), before) {
         ("", "") => match allocator.address(&namespace, &name) {
             Some(address) => address,
-            None => return vec![FieldError::invalid("spec.clusterIPs", &Value::Null, "failed to allocate IP: range is full")],
+            None => {
+                return vec![FieldError::invalid(
+                    "spec.clusterIPs",
+                    &Value::Null,
+                    "failed to allocate IP: range is full",
+                )];
+            }
         },
         ("", before) => before.to_owned(),
         (wanted, before) if !before.is_empty() => {
@@ -86,7 +98,8 @@ pub(super) fn addresses(admission: &Admission<'_>, object: &mut Value) -> Vec<Fi
         ("None", _) => "None".to_owned(),
         (wanted, _) => {
             if !wanted.parse::<Ipv4Addr>().is_ok_and(|address| allocator.owns(address)) {
-                let detail = format!("failed to allocate IP {wanted}: the provided network does not match the current range");
+                let detail =
+                    format!("failed to allocate IP {wanted}: the provided network does not match the current range");
                 errors.push(FieldError::invalid("spec.clusterIPs", &json!([wanted]), &detail));
             } else if allocator.used(wanted) {
                 let detail = format!("failed to allocate IP {wanted}: provided IP is already allocated");

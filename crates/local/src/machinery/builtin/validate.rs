@@ -83,7 +83,8 @@ fn pod(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
     if spec["containers"].as_array().is_none_or(Vec::is_empty) {
         errors.push(FieldError::required(format!("{path}.containers"), ""));
     }
-    let volumes: Vec<&str> = spec["volumes"].as_array().into_iter().flatten().map(|volume| meta::text(volume, "/name")).collect();
+    let volumes: Vec<&str> =
+        spec["volumes"].as_array().into_iter().flatten().map(|volume| meta::text(volume, "/name")).collect();
     for (index, volume) in volumes.iter().enumerate() {
         if volumes[..index].contains(volume) {
             errors.push(FieldError::duplicate(format!("{path}.volumes[{index}].name"), &(*volume).into()));
@@ -136,12 +137,20 @@ fn container(container: &Value, at: &str, volumes: &[&str], errors: &mut Vec<Fie
         let (name, path) = (meta::text(mount, "/name"), meta::text(mount, "/mountPath"));
         if !volumes.contains(&name) {
             let message = format!("Not found: {name:?}");
-            errors.push(FieldError { reason: "FieldValueNotFound", field: format!("{at}.volumeMounts[{index}].name"), message });
+            errors.push(FieldError {
+                reason: "FieldValueNotFound",
+                field: format!("{at}.volumeMounts[{index}].name"),
+                message,
+            });
         }
         if path.is_empty() {
             errors.push(FieldError::required(format!("{at}.volumeMounts[{index}].mountPath"), ""));
         } else if paths.contains(&path) {
-            errors.push(FieldError::invalid(format!("{at}.volumeMounts[{index}].mountPath"), &path.into(), "must be unique"));
+            errors.push(FieldError::invalid(
+                format!("{at}.volumeMounts[{index}].mountPath"),
+                &path.into(),
+                "must be unique",
+            ));
         }
         paths.push(path);
     }
@@ -159,7 +168,9 @@ fn pod_update(old: &Value, new: &Value, errors: &mut Vec<FieldError>) {
     let fixed = |pod: &Value| {
         let mut spec = pod["spec"].clone();
         for list in ["containers", "initContainers"] {
-            for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+            for container in
+                spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+            {
                 container.remove("image");
             }
         }
@@ -185,18 +196,27 @@ fn immutable(old: &Value, new: &Value, pointer: &str, errors: &mut Vec<FieldErro
 
 fn workload(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     if object["spec"]["replicas"].as_i64().is_some_and(|n| n < 0) {
-        errors.push(FieldError::invalid("spec.replicas", &object["spec"]["replicas"], "must be greater than or equal to 0"));
+        errors.push(FieldError::invalid(
+            "spec.replicas",
+            &object["spec"]["replicas"],
+            "must be greater than or equal to 0",
+        ));
     }
     let selector = &object["spec"]["selector"];
     let own = object.pointer("/spec/template/metadata/labels").unwrap_or(&Value::Null);
-    let empty = labels(selector, "/matchLabels").next().is_none() && selector["matchExpressions"].as_array().is_none_or(Vec::is_empty);
+    let empty = labels(selector, "/matchLabels").next().is_none()
+        && selector["matchExpressions"].as_array().is_none_or(Vec::is_empty);
     if selector.is_null() {
         errors.push(FieldError::required("spec.selector", ""));
     } else if empty {
         errors.push(FieldError::invalid("spec.selector", selector, "empty selector is invalid for deployment"));
     } else if !selects(selector, own) {
         let value = if own.is_null() { json!({}) } else { own.clone() };
-        errors.push(FieldError::invalid("spec.template.metadata.labels", &value, "`selector` does not match template `labels`"));
+        errors.push(FieldError::invalid(
+            "spec.template.metadata.labels",
+            &value,
+            "`selector` does not match template `labels`",
+        ));
     }
     pod(object, "spec.template.spec", errors);
     let policy = object.pointer("/spec/template/spec/restartPolicy").unwrap_or(&Value::Null);
@@ -219,7 +239,11 @@ fn job(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
         pod(object, "spec.template.spec", errors);
         let policy = object.pointer("/spec/template/spec/restartPolicy").unwrap_or(&Value::Null);
         if policy == "Always" {
-            errors.push(FieldError::unsupported("spec.template.spec.restartPolicy", policy, &["OnFailure".into(), "Never".into()]));
+            errors.push(FieldError::unsupported(
+                "spec.template.spec.restartPolicy",
+                policy,
+                &["OnFailure".into(), "Never".into()],
+            ));
         }
         return;
     };
@@ -240,12 +264,18 @@ fn service(object: &Value, errors: &mut Vec<FieldError>) {
         if ports.len() > 1 && meta::text(one, "/name").is_empty() {
             errors.push(FieldError::required(format!("{at}.name"), ""));
         }
-        if let Some(name) = one["name"].as_str().filter(|name| ports[..index].iter().any(|other| other["name"] == *name)) {
+        if let Some(name) =
+            one["name"].as_str().filter(|name| ports[..index].iter().any(|other| other["name"] == *name))
+        {
             errors.push(FieldError::duplicate(format!("{at}.name"), &name.into()));
         }
         match one["port"].as_i64() {
             Some(1..=65535) => {}
-            _ => errors.push(FieldError::invalid(format!("{at}.port"), &one["port"], "must be between 1 and 65535, inclusive")),
+            _ => errors.push(FieldError::invalid(
+                format!("{at}.port"),
+                &one["port"],
+                "must be between 1 and 65535, inclusive",
+            )),
         }
     }
 }
@@ -254,7 +284,11 @@ fn definition(object: &Value, errors: &mut Vec<FieldError>) {
     let spec = &object["spec"];
     let expected = format!("{}.{}", meta::text(spec, "/names/plural"), meta::text(spec, "/group"));
     if meta::name(object) != expected {
-        errors.push(FieldError::invalid("metadata.name", &meta::name(object).into(), "must be spec.names.plural+\".\"+spec.group"));
+        errors.push(FieldError::invalid(
+            "metadata.name",
+            &meta::name(object).into(),
+            "must be spec.names.plural+\".\"+spec.group",
+        ));
     }
     let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
     if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
@@ -268,7 +302,9 @@ fn definition(object: &Value, errors: &mut Vec<FieldError>) {
         let at = format!("spec.versions[{index}].schema.openAPIV3Schema");
         match version.pointer("/schema/openAPIV3Schema") {
             None => errors.push(FieldError::required(at, "schemas are required")),
-            Some(schema) if schema["type"] != "object" => errors.push(FieldError::required(format!("{at}.type"), "must be object at the root")),
+            Some(schema) if schema["type"] != "object" => {
+                errors.push(FieldError::required(format!("{at}.type"), "must be object at the root"))
+            }
             Some(schema) => structural(schema, &at, errors),
         }
     }

@@ -31,10 +31,9 @@ pub(super) fn replica_set(spec: &mut Map<String, Value>) {
 }
 
 pub(super) fn job(job: &mut Value, create: bool) {
-    if create && job.pointer("/metadata/labels").is_none() {
-        if let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned() {
-            meta::metadata(job).insert("labels".into(), labels);
-        }
+    let unlabelled = create && job.pointer("/metadata/labels").is_none();
+    if let Some(labels) = job.pointer("/spec/template/metadata/labels").filter(|_| unlabelled).cloned() {
+        meta::metadata(job).insert("labels".into(), labels);
     }
     let (name, uid) = (meta::name(job).to_owned(), meta::uid(job).to_owned());
     let spec = spec(job);
@@ -45,7 +44,11 @@ pub(super) fn job(job: &mut Value, create: bool) {
     default(spec, "backoffLimit", 6);
     default(spec, "completionMode", "NonIndexed");
     default(spec, "suspend", false);
-    default(spec, "podReplacementPolicy", if spec.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" });
+    default(
+        spec,
+        "podReplacementPolicy",
+        if spec.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" },
+    );
     let own_selector = spec.get("manualSelector") == Some(&true.into());
     template(spec);
     if create && !own_selector {

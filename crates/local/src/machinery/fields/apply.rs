@@ -13,7 +13,14 @@ use super::shape::{Lists, Node};
 pub(crate) type Applied = Result<Value, Failure>;
 
 /// Applies `config` to what is there, if anything.
-pub(crate) fn apply(root: Node<'_>, manager: &Manager<'_>, now: Timestamp, force: bool, live: Option<&Value>, config: &Value) -> Applied {
+pub(crate) fn apply(
+    root: Node<'_>,
+    manager: &Manager<'_>,
+    now: Timestamp,
+    force: bool,
+    live: Option<&Value>,
+    config: &Value,
+) -> Applied {
     let fields = Set::of_object(root, config);
     let mut own = Entry::new(manager, now, fields.clone());
     let Some(live) = live else {
@@ -41,7 +48,9 @@ pub(crate) fn apply(root: Node<'_>, manager: &Manager<'_>, now: Timestamp, force
         let mut dropped = before.fields.clone();
         dropped.subtract(&fields);
         let mut kept = Set::default();
-        others.iter().for_each(|entry| kept.union(&entry.fields));
+        for entry in &others {
+            kept.union(&entry.fields);
+        }
         prune(root, &mut merged, &dropped, &kept, true);
         own.keep_time(before);
     }
@@ -56,23 +65,22 @@ fn conflict(others: &[Entry], conflicts: &[(usize, Set)]) -> Failure {
     for (index, common) in conflicts {
         let who = others[*index].described();
         for path in common.paths() {
-            causes.push(json!({"reason": "FieldManagerConflict", "message": format!("conflict with {who}"), "field": path}));
+            causes.push(
+                json!({"reason": "FieldManagerConflict", "message": format!("conflict with {who}"), "field": path}),
+            );
             lines.push((who.clone(), path));
         }
     }
     let message = if let [(who, path)] = lines.as_slice() {
         format!("Apply failed with 1 conflict: conflict with {who}: {path}")
     } else {
-        let mut text = format!("Apply failed with {} conflicts:", lines.len());
-        let mut last = "";
-        for (who, path) in &lines {
-            if who != last {
-                text.push_str(&format!(" conflicts with {who}:"));
-                last = who;
-            }
-            text.push_str(&format!("\n- {path}"));
-        }
-        text
+        let line = |(index, (who, path)): (usize, &(String, String))| {
+            let same = index > 0 && lines[index - 1].0 == *who;
+            let head = if same { String::new() } else { format!(" conflicts with {who}:") };
+            format!("{head}\n- {path}")
+        };
+        let text: String = lines.iter().enumerate().map(line).collect();
+        format!("Apply failed with {} conflicts:{text}", lines.len())
     };
     Failure::new(409, "Conflict", message).with(json!({"causes": causes}))
 }
@@ -92,7 +100,9 @@ fn merge(node: Node<'_>, live: &Value, config: &Value, root: bool) -> Value {
         }
         (Value::Array(live), Value::Array(config)) => {
             let lists = node.lists();
-            let (Some(old), Some(new)) = (lists.elements(live), lists.elements(config)) else { return Value::Array(config.clone()) };
+            let (Some(old), Some(new)) = (lists.elements(live), lists.elements(config)) else {
+                return Value::Array(config.clone());
+            };
             let mut merged = live.clone();
             for (element, item) in new.iter().zip(config) {
                 match old.iter().position(|other| other == element) {
@@ -127,7 +137,9 @@ fn prune(node: Node<'_>, value: &mut Value, dropped: &Set, kept: &Set, root: boo
             }
             Value::Array(items) => {
                 let lists: Lists<'_> = node.lists();
-                let Some(index) = items.iter().position(|item| lists.element(item).as_deref() == Some(element)) else { continue };
+                let Some(index) = items.iter().position(|item| lists.element(item).as_deref() == Some(element)) else {
+                    continue;
+                };
                 if gone {
                     items.remove(index);
                 } else {
@@ -160,8 +172,10 @@ mod tests {
     #[test]
     fn what_is_no_longer_applied_goes_unless_somebody_else_has_it() {
         let first = by("a", None, &json!({"metadata": {"name": "x", "labels": {"l": "1", "m": "1"}}, "spec": {"replicas": 1, "paused": true}})).expect("new");
-        let both = by("b", Some(&first), &json!({"metadata": {"name": "x"}, "spec": {"paused": true}})).expect("same value");
-        let last = by("a", Some(&both), &json!({"metadata": {"name": "x", "labels": {"l": "1"}}, "spec": {}})).expect("fewer fields");
+        let both =
+            by("b", Some(&first), &json!({"metadata": {"name": "x"}, "spec": {"paused": true}})).expect("same value");
+        let last = by("a", Some(&both), &json!({"metadata": {"name": "x", "labels": {"l": "1"}}, "spec": {}}))
+            .expect("fewer fields");
         assert_eq!(last["metadata"]["labels"], json!({"l": "1"}));
         assert_eq!(last["spec"], json!({"paused": true}));
     }
@@ -172,8 +186,12 @@ mod tests {
         super::super::track(LIVES, &manager("kubectl", false), Timestamp::UNIX_EPOCH, None, &mut live);
         let config = json!({"metadata": {"name": "x"}, "spec": {"replicas": 2}});
         let refused = by("b", Some(&live), &config).expect_err("conflict");
-        assert_eq!(refused.message, "Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas");
-        let forced = apply(LIVES, &manager("b", true), Timestamp::UNIX_EPOCH, true, Some(&live), &config).expect("forced");
+        assert_eq!(
+            refused.message,
+            "Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas"
+        );
+        let forced =
+            apply(LIVES, &manager("b", true), Timestamp::UNIX_EPOCH, true, Some(&live), &config).expect("forced");
         assert_eq!(forced["spec"]["replicas"], 2);
         assert_eq!(forced["metadata"]["managedFields"].as_array().map(Vec::len), Some(1));
     }
@@ -185,7 +203,8 @@ mod tests {
         let live = by("x", None, &one).expect("new");
         let live = by("y", Some(&live), &two).expect("another item");
         assert_eq!(live["spec"]["containers"].as_array().map(Vec::len), Some(2));
-        let live = by("x", Some(&live), &json!({"spec": {"containers": [{"name": "a", "image": "1"}]}})).expect("no env");
+        let live =
+            by("x", Some(&live), &json!({"spec": {"containers": [{"name": "a", "image": "1"}]}})).expect("no env");
         assert_eq!(live["spec"]["containers"], json!([{"name": "a", "image": "1"}, {"name": "b", "image": "2"}]));
         let live = by("x", Some(&live), &json!({})).expect("nothing");
         assert_eq!(live["spec"]["containers"], json!([{"name": "b", "image": "2"}]));

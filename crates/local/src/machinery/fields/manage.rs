@@ -40,12 +40,19 @@ impl Entry {
     }
 
     pub fn is(&self, manager: &Manager<'_>) -> bool {
-        self.name == manager.name && self.apply == manager.apply && self.subresource == manager.subresource && (manager.apply || self.api_version == manager.api_version)
+        self.name == manager.name
+            && self.apply == manager.apply
+            && self.subresource == manager.subresource
+            && (manager.apply || self.api_version == manager.api_version)
     }
 
     /// How conflicts name it.
     pub fn described(&self) -> String {
-        let below = if self.subresource.is_empty() { String::new() } else { format!(" with subresource {:?}", self.subresource) };
+        let below = if self.subresource.is_empty() {
+            String::new()
+        } else {
+            format!(" with subresource {:?}", self.subresource)
+        };
         format!("{:?}{below} using {}", self.name, self.api_version)
     }
 
@@ -82,7 +89,13 @@ impl Entry {
 }
 
 pub(super) fn entries(object: &Value) -> Vec<Entry> {
-    object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten().map(Entry::from_json).collect()
+    object
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(Entry::from_json)
+        .collect()
 }
 
 /// Writes the entries, applied ones first.
@@ -110,7 +123,7 @@ pub(crate) fn track(root: Node<'_>, manager: &Manager<'_>, now: Timestamp, old: 
         return record(new, entries);
     }
     let mine = entries.iter().position(|entry| entry.is(manager));
-    let mut own = mine.map(|index| entries.remove(index)).unwrap_or_else(|| Entry::new(manager, now, Set::default()));
+    let mut own = mine.map_or_else(|| Entry::new(manager, now, Set::default()), |index| entries.remove(index));
     let before = own.clone();
     for entry in &mut entries {
         entry.fields.cut(&difference.removed);

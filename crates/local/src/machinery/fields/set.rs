@@ -14,8 +14,18 @@ pub(super) struct Set {
 }
 
 /// What the server sets is nobody's.
-const UNOWNED: [&str; 10] =
-    ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink", "name", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds"];
+const UNOWNED: [&str; 10] = [
+    "managedFields",
+    "resourceVersion",
+    "uid",
+    "creationTimestamp",
+    "generation",
+    "selfLink",
+    "name",
+    "namespace",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
 
 impl Set {
     fn leaf() -> Self {
@@ -63,7 +73,9 @@ impl Set {
             }
             Value::Array(items) => {
                 let lists = node.lists();
-                let Some(elements) = lists.elements(items).filter(|elements| !elements.is_empty()) else { return Self::leaf() };
+                let Some(elements) = lists.elements(items).filter(|elements| !elements.is_empty()) else {
+                    return Self::leaf();
+                };
                 for (element, item) in elements.into_iter().zip(items) {
                     let mut below = Self::of(node.item(), item);
                     below.own = true;
@@ -111,7 +123,9 @@ impl Set {
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both = Self { own: self.own && other.own, below: BTreeMap::new() };
         for (element, mine) in &self.below {
-            if let Some(common) = other.below.get(element).map(|theirs| mine.intersection(theirs)).filter(|common| !common.is_empty()) {
+            if let Some(common) =
+                other.below.get(element).map(|theirs| mine.intersection(theirs)).filter(|common| !common.is_empty())
+            {
                 both.below.insert(element.clone(), common);
             }
         }
@@ -151,7 +165,11 @@ impl Set {
 
     pub fn from_json(json: &Value) -> Self {
         let Some(map) = json.as_object() else { return Self::leaf() };
-        let below: BTreeMap<String, Self> = map.iter().filter(|(key, _)| *key != ".").map(|(key, child)| (key.clone(), Self::from_json(child))).collect();
+        let below: BTreeMap<String, Self> = map
+            .iter()
+            .filter(|(key, _)| *key != ".")
+            .map(|(key, child)| (key.clone(), Self::from_json(child)))
+            .collect();
         Self { own: map.contains_key(".") || below.is_empty(), below }
     }
 }
@@ -162,7 +180,8 @@ fn step(element: &str) -> String {
         Some(("v:", value)) => format!("[={value}]"),
         Some(("k:", keys)) => {
             let keys: Value = serde_json::from_str(keys).unwrap_or_default();
-            let pairs: Vec<String> = keys.as_object().into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
+            let pairs: Vec<String> =
+                keys.as_object().into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
             format!("[{}]", pairs.join(","))
         }
         _ => element.to_owned(),
@@ -203,7 +222,9 @@ fn compare(node: Node<'_>, old: Option<&Value>, new: Option<&Value>, root: bool)
         }
         (Some(Value::Array(before)), Some(Value::Array(after))) => {
             let lists = node.lists();
-            let (Some(old_elements), Some(new_elements)) = (lists.elements(before), lists.elements(after)) else { return (Some(Set::leaf()), None) };
+            let (Some(old_elements), Some(new_elements)) = (lists.elements(before), lists.elements(after)) else {
+                return (Some(Set::leaf()), None);
+            };
             let old: BTreeMap<&String, &Value> = old_elements.iter().zip(before).collect();
             let new: BTreeMap<&String, &Value> = new_elements.iter().zip(after).collect();
             let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));

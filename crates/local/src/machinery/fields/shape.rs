@@ -62,8 +62,21 @@ impl<'a> Node<'a> {
             Self::Schema(schema) => schema["x-kubernetes-map-type"] == "atomic",
             Self::Known { field, .. } => matches!(
                 field,
-                "selector" | "labelSelector" | "nodeSelector" | "namespaceSelector" | "fieldRef" | "resourceFieldRef" | "secretKeyRef"
-                    | "configMapKeyRef" | "secretRef" | "configMapRef" | "involvedObject" | "regarding" | "targetRef" | "roleRef" | "claimRef"
+                "selector"
+                    | "labelSelector"
+                    | "nodeSelector"
+                    | "namespaceSelector"
+                    | "fieldRef"
+                    | "resourceFieldRef"
+                    | "secretKeyRef"
+                    | "configMapKeyRef"
+                    | "secretRef"
+                    | "configMapRef"
+                    | "involvedObject"
+                    | "regarding"
+                    | "targetRef"
+                    | "roleRef"
+                    | "claimRef"
             ),
             Self::Free => false,
         }
@@ -93,7 +106,15 @@ fn of_schema(schema: &Value) -> Lists<'_> {
 fn known<'a>(field: &str, parent: &str, service: bool) -> Lists<'a> {
     let by = |key: &'static str| Lists::Keyed(vec![(key, None)]);
     match field {
-        "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" | "resourceClaims" | "claims" | "schedulingGates" => by("name"),
+        "containers"
+        | "initContainers"
+        | "ephemeralContainers"
+        | "env"
+        | "volumes"
+        | "imagePullSecrets"
+        | "resourceClaims"
+        | "claims"
+        | "schedulingGates" => by("name"),
         "secrets" if parent.is_empty() => by("name"),
         "ports" if service && parent == "spec" => Lists::Keyed(vec![("port", None), ("protocol", Some("TCP".into()))]),
         "ports" => Lists::Keyed(vec![("containerPort", None), ("protocol", Some("TCP".into()))]),

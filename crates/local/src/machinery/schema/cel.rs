@@ -70,7 +70,10 @@ fn place(schema: &Value, value: &Value, old: Option<&Value>, path: &str, rule: &
             at = (schema, value.and_then(|value| value.get(step)), old.and_then(|old| old.get(step)));
         }
         let (schema, value, old) = at;
-        if schema["x-kubernetes-validations"].as_array().is_some_and(|rules| rules.iter().any(|one| one["rule"] == rule)) {
+        if schema["x-kubernetes-validations"]
+            .as_array()
+            .is_some_and(|rules| rules.iter().any(|one| one["rule"] == rule))
+        {
             found = Some(Place { type_name: schema["type"].clone(), unchanged: old.is_some() && old == value });
         }
     }
@@ -94,13 +97,20 @@ mod tests {
 
     fn check(value: &Value, old: Option<&Value>) -> Vec<String> {
         let schema = schema();
-        Rules::of(&schema).check(&schema, value, old).into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect()
+        Rules::of(&schema)
+            .check(&schema, value, old)
+            .into_iter()
+            .map(|error| format!("{}: {}", error.field, error.message))
+            .collect()
     }
 
     #[test]
     fn rules_are_checked_and_name_the_field() {
         assert_eq!(check(&json!({"spec": {"a": 1, "b": 2}}), None), Vec::<String>::new());
-        assert_eq!(check(&json!({"spec": {"a": 3, "b": 2}}), None), ["spec.a: Invalid value: \"object\": a must not be above b"]);
+        assert_eq!(
+            check(&json!({"spec": {"a": 3, "b": 2}}), None),
+            ["spec.a: Invalid value: \"object\": a must not be above b"]
+        );
     }
 
     #[test]
@@ -113,7 +123,10 @@ mod tests {
     #[test]
     fn transition_rules_compare_with_the_old_value() {
         let old = json!({"spec": {"a": 1, "b": 2, "c": "x"}});
-        assert_eq!(check(&json!({"spec": {"a": 1, "b": 2, "c": "y"}}), Some(&old)), ["spec.c: Invalid value: \"string\": c is immutable"]);
+        assert_eq!(
+            check(&json!({"spec": {"a": 1, "b": 2, "c": "y"}}), Some(&old)),
+            ["spec.c: Invalid value: \"string\": c is immutable"]
+        );
         assert_eq!(check(&old, None), Vec::<String>::new());
     }
 }

@@ -25,7 +25,9 @@ pub(crate) fn apply(schema: &Value, value: &mut Value) {
         }
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| apply(schema, item));
+                for item in items {
+                    apply(schema, item);
+                }
             }
         }
         _ => {}
@@ -47,7 +49,10 @@ mod tests {
         }});
         let mut value = json!({"list": [{}, {"a": false}], "map": {"k": {}}});
         apply(&schema, &mut value);
-        assert_eq!(value, json!({"spec": {"n": 1, "null": 1}, "list": [{"a": true}, {"a": false}], "map": {"k": {"a": true}}}));
+        assert_eq!(
+            value,
+            json!({"spec": {"n": 1, "null": 1}, "list": [{"a": true}, {"a": false}], "map": {"k": {"a": true}}})
+        );
         let mut value = json!({"spec": {"n": null, "m": {}, "null": null}});
         apply(&schema, &mut value);
         assert_eq!(value, json!({"spec": {"n": 1, "m": {"x": "y"}, "null": null}}));

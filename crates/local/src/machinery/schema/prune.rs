@@ -121,6 +121,9 @@ mod tests {
         let mut dropped = prune(&schema, &mut object);
         dropped.sort();
         assert_eq!(dropped, ["other", "spec.b", "spec.list[1].d", "spec.map.k.z", "spec.open.known.x"]);
-        assert_eq!(object["spec"], json!({"a": "1", "open": {"any": 1, "known": {}}, "map": {"k": {"b": "1"}}, "list": [{"c": "1"}, {}]}));
+        assert_eq!(
+            object["spec"],
+            json!({"a": "1", "open": {"any": 1, "known": {}}, "map": {"k": {"b": "1"}}, "list": [{"c": "1"}, {}]})
+        );
     }
 }

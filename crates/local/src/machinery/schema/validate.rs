@@ -104,7 +104,11 @@ impl Walk {
             }
         }
         if let Some(format) = schema["format"].as_str().filter(|format| !of_format(format, text)) {
-            self.errors.push(FieldError::type_invalid(path, &value, &format!("{path} in body must be of type {format}: {value}")));
+            self.errors.push(FieldError::type_invalid(
+                path,
+                &value,
+                &format!("{path} in body must be of type {format}: {value}"),
+            ));
         }
     }
 
@@ -123,7 +127,9 @@ impl Walk {
                 self.invalid(path, value, &format!("should be less than or equal to {limit}"));
             }
         }
-        if let Some(factor) = schema["multipleOf"].as_f64().filter(|factor| *factor > 0.0 && (number / factor).fract() != 0.0) {
+        if let Some(factor) =
+            schema["multipleOf"].as_f64().filter(|factor| *factor > 0.0 && (number / factor).fract() != 0.0)
+        {
             self.invalid(path, value, &format!("should be a multiple of {factor}"));
         }
         // Of the formats of numbers only this one is checked; those of unsigned numbers are not Kubernetes'.
@@ -159,7 +165,8 @@ impl Walk {
             if set {
                 return item.clone();
             }
-            let key = |key: &&str| Some(((*key).to_owned(), item.get(*key).or_else(|| of[*key].get("default"))?.clone()));
+            let key =
+                |key: &&str| Some(((*key).to_owned(), item.get(*key).or_else(|| of[*key].get("default"))?.clone()));
             Value::Object(keys.iter().filter_map(key).collect())
         };
         let identities: Vec<Value> = items.iter().map(identity).collect();
@@ -242,23 +249,63 @@ mod tests {
     fn keywords_refuse_in_the_servers_words() {
         let schema = |of: Value| json!({"type": "object", "properties": {"x": of}});
         for (of, x, expected) in [
-            (json!({"type": "integer"}), json!("a"), "x: Invalid value: \"string\": x in body must be of type integer: \"string\""),
-            (json!({"type": "integer", "minimum": 0}), json!(-1), "x: Invalid value: -1: x in body should be greater than or equal to 0"),
-            (json!({"type": "integer", "maximum": 5}), json!(6), "x: Invalid value: 6: x in body should be less than or equal to 5"),
-            (json!({"type": "string", "enum": ["A", "B"]}), json!("C"), "x: Unsupported value: \"C\": supported values: \"A\", \"B\""),
-            (json!({"type": "string", "minLength": 1}), json!(""), "x: Invalid value: \"\": x in body should be at least 1 chars long"),
+            (
+                json!({"type": "integer"}),
+                json!("a"),
+                "x: Invalid value: \"string\": x in body must be of type integer: \"string\"",
+            ),
+            (
+                json!({"type": "integer", "minimum": 0}),
+                json!(-1),
+                "x: Invalid value: -1: x in body should be greater than or equal to 0",
+            ),
+            (
+                json!({"type": "integer", "maximum": 5}),
+                json!(6),
+                "x: Invalid value: 6: x in body should be less than or equal to 5",
+            ),
+            (
+                json!({"type": "string", "enum": ["A", "B"]}),
+                json!("C"),
+                "x: Unsupported value: \"C\": supported values: \"A\", \"B\"",
+            ),
+            (
+                json!({"type": "string", "minLength": 1}),
+                json!(""),
+                "x: Invalid value: \"\": x in body should be at least 1 chars long",
+            ),
             (json!({"type": "string", "maxLength": 1}), json!("ab"), "x: Too long: may not be more than 1 bytes"),
-            (json!({"type": "string", "pattern": "^a$"}), json!("b"), "x: Invalid value: \"b\": x in body should match '^a$'"),
-            (json!({"type": "array", "maxItems": 1, "items": {"type": "integer"}}), json!([1, 2]), "x: Too many: 2: must have at most 1 items"),
+            (
+                json!({"type": "string", "pattern": "^a$"}),
+                json!("b"),
+                "x: Invalid value: \"b\": x in body should match '^a$'",
+            ),
+            (
+                json!({"type": "array", "maxItems": 1, "items": {"type": "integer"}}),
+                json!([1, 2]),
+                "x: Too many: 2: must have at most 1 items",
+            ),
             (json!({"type": "object", "required": ["y"]}), json!({}), "x.y: Required value"),
-            (json!({"type": "string", "nullable": false}), json!(null), "x: Invalid value: \"null\": x in body must be of type string: \"null\""),
-            (json!({"x-kubernetes-int-or-string": true}), json!(true), "x: Invalid value: \"boolean\": x in body must be of type integer,string: \"boolean\""),
+            (
+                json!({"type": "string", "nullable": false}),
+                json!(null),
+                "x: Invalid value: \"null\": x in body must be of type string: \"null\"",
+            ),
+            (
+                json!({"x-kubernetes-int-or-string": true}),
+                json!(true),
+                "x: Invalid value: \"boolean\": x in body must be of type integer,string: \"boolean\"",
+            ),
             (
                 json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": {"type": "object", "properties": {"name": {"type": "string"}}}}),
                 json!([{"name": "a"}, {"name": "a"}]),
                 "x[1]: Duplicate value: {\"name\":\"a\"}",
             ),
-            (json!({"type": "integer", "format": "int32"}), json!(3_000_000_000_u64), "x: Invalid value: 3000000000: x in body must be of type int32: 3000000000"),
+            (
+                json!({"type": "integer", "format": "int32"}),
+                json!(3_000_000_000_u64),
+                "x: Invalid value: 3000000000: x in body must be of type int32: 3000000000",
+            ),
         ] {
             assert_eq!(messages(&schema(of.clone()), &json!({"x": x}), None), [expected], "{of}");
         }
@@ -272,7 +319,8 @@ mod tests {
 
     #[test]
     fn what_was_wrong_before_may_stay_but_not_come_back() {
-        let schema = json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 0}, "b": {"type": "integer"}}});
+        let schema =
+            json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 0}, "b": {"type": "integer"}}});
         let old = json!({"a": -1, "b": 1});
         assert_eq!(messages(&schema, &json!({"a": -1, "b": 2}), Some(&old)), Vec::<String>::new());
         assert_eq!(messages(&schema, &json!({"a": -2, "b": 1}), Some(&old)).len(), 1);

@@ -25,12 +25,49 @@ const fn counted(name: &'static str) -> Column {
     column(name, "integer", 0)
 }
 
-const PODS: &[Column] =
-    &[NAME, shown("Ready"), shown("Status"), shown("Restarts"), AGE, wide("IP"), wide("Node"), wide("Nominated Node"), wide("Readiness Gates")];
-const DEPLOYMENTS: &[Column] = &[NAME, shown("Ready"), counted("Up-to-date"), counted("Available"), AGE, wide("Containers"), wide("Images"), wide("Selector")];
-const REPLICA_SETS: &[Column] = &[NAME, counted("Desired"), counted("Current"), counted("Ready"), AGE, wide("Containers"), wide("Images"), wide("Selector")];
-const JOBS: &[Column] = &[NAME, shown("Status"), shown("Completions"), shown("Duration"), AGE, wide("Containers"), wide("Images"), wide("Selector")];
-const SERVICES: &[Column] = &[NAME, shown("Type"), shown("Cluster-IP"), shown("External-IP"), shown("Port(s)"), AGE, wide("Selector")];
+const PODS: &[Column] = &[
+    NAME,
+    shown("Ready"),
+    shown("Status"),
+    shown("Restarts"),
+    AGE,
+    wide("IP"),
+    wide("Node"),
+    wide("Nominated Node"),
+    wide("Readiness Gates"),
+];
+const DEPLOYMENTS: &[Column] = &[
+    NAME,
+    shown("Ready"),
+    counted("Up-to-date"),
+    counted("Available"),
+    AGE,
+    wide("Containers"),
+    wide("Images"),
+    wide("Selector"),
+];
+const REPLICA_SETS: &[Column] = &[
+    NAME,
+    counted("Desired"),
+    counted("Current"),
+    counted("Ready"),
+    AGE,
+    wide("Containers"),
+    wide("Images"),
+    wide("Selector"),
+];
+const JOBS: &[Column] = &[
+    NAME,
+    shown("Status"),
+    shown("Completions"),
+    shown("Duration"),
+    AGE,
+    wide("Containers"),
+    wide("Images"),
+    wide("Selector"),
+];
+const SERVICES: &[Column] =
+    &[NAME, shown("Type"), shown("Cluster-IP"), shown("External-IP"), shown("Port(s)"), AGE, wide("Selector")];
 const EVENTS: &[Column] = &[
     shown("Last Seen"),
     shown("Type"),
@@ -55,8 +92,16 @@ const NODES: &[Column] = &[
     wide("Kernel-Version"),
     wide("Container-Runtime"),
 ];
-const CLAIMS: &[Column] =
-    &[NAME, shown("Status"), shown("Volume"), shown("Capacity"), shown("Access Modes"), shown("StorageClass"), AGE, wide("VolumeMode")];
+const CLAIMS: &[Column] = &[
+    NAME,
+    shown("Status"),
+    shown("Volume"),
+    shown("Capacity"),
+    shown("Access Modes"),
+    shown("StorageClass"),
+    AGE,
+    wide("VolumeMode"),
+];
 const BINDINGS: &[Column] = &[NAME, shown("Role"), AGE, wide("Users"), wide("Groups"), wide("ServiceAccounts")];
 
 pub(super) fn columns(kind: &Kind) -> &'static [Column] {
@@ -89,11 +134,13 @@ pub(super) fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
         "pods" => pods::cells(object, now),
         "deployments" => {
             let ready = format!("{}/{}", number(object, "/status/readyReplicas"), number(object, "/spec/replicas"));
-            let (updated, available) = (number(object, "/status/updatedReplicas"), number(object, "/status/availableReplicas"));
+            let (updated, available) =
+                (number(object, "/status/updatedReplicas"), number(object, "/status/availableReplicas"));
             [vec![name, ready.into(), updated.into(), available.into(), age], of_template(object).into()].concat()
         }
         "replicasets" => {
-            let counts = ["/spec/replicas", "/status/replicas", "/status/readyReplicas"].map(|pointer| number(object, pointer).into());
+            let counts = ["/spec/replicas", "/status/replicas", "/status/readyReplicas"]
+                .map(|pointer| number(object, pointer).into());
             [vec![name], counts.into(), vec![age], of_template(object).into()].concat()
         }
         "jobs" => job(object, now, name, age),
@@ -103,10 +150,24 @@ pub(super) fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
         "persistentvolumeclaims" => {
             let modes = joined(list(object, "/status/accessModes").iter().filter_map(Value::as_str), "");
             let text = |pointer: &str| Value::from(text(object, pointer));
-            vec![name, text("/status/phase"), text("/spec/volumeName"), text("/status/capacity/storage"), modes, text("/spec/storageClassName"), age, text("/spec/volumeMode")]
+            vec![
+                name,
+                text("/status/phase"),
+                text("/spec/volumeName"),
+                text("/status/capacity/storage"),
+                modes,
+                text("/spec/storageClassName"),
+                age,
+                text("/spec/volumeMode"),
+            ]
         }
         "rolebindings" | "clusterrolebindings" => {
-            let of = |kind: &str| joined(list(object, "/subjects").iter().filter(|one| one["kind"] == kind).map(|one| text(one, "/name")), "");
+            let of = |kind: &str| {
+                joined(
+                    list(object, "/subjects").iter().filter(|one| one["kind"] == kind).map(|one| text(one, "/name")),
+                    "",
+                )
+            };
             let role = format!("{}/{}", text(object, "/roleRef/kind"), text(object, "/roleRef/name"));
             vec![name, role.into(), age, of("User"), of("Group"), of("ServiceAccount")]
         }
@@ -127,17 +188,31 @@ pub(super) fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
             vec![name, joined(addresses.iter().map(String::as_str), "<none>"), age]
         }
         "endpointslices" => {
-            let ports: Vec<String> = list(object, "/ports").iter().map(|port| number(port, "/port").to_string()).collect();
-            let addresses = list(object, "/endpoints").iter().flat_map(|endpoint| list(endpoint, "/addresses")).filter_map(Value::as_str);
-            vec![name, text(object, "/addressType").into(), joined(ports.iter().map(String::as_str), "<unset>"), joined(addresses, "<unset>"), age]
+            let ports: Vec<String> =
+                list(object, "/ports").iter().map(|port| number(port, "/port").to_string()).collect();
+            let addresses = list(object, "/endpoints")
+                .iter()
+                .flat_map(|endpoint| list(endpoint, "/addresses"))
+                .filter_map(Value::as_str);
+            vec![
+                name,
+                text(object, "/addressType").into(),
+                joined(ports.iter().map(String::as_str), "<unset>"),
+                joined(addresses, "<unset>"),
+                age,
+            ]
         }
-        "roles" | "clusterroles" | "customresourcedefinitions" => vec![name, text(object, "/metadata/creationTimestamp").into()],
+        "roles" | "clusterroles" | "customresourcedefinitions" => {
+            vec![name, text(object, "/metadata/creationTimestamp").into()]
+        }
         _ => vec![name, age],
     }
 }
 
 fn job(job: &Value, now: Timestamp, name: Value, age: Value) -> Vec<Value> {
-    let condition = |wanted: &str| list(job, "/status/conditions").iter().any(|one| one["type"] == wanted && one["status"] == "True");
+    let condition = |wanted: &str| {
+        list(job, "/status/conditions").iter().any(|one| one["type"] == wanted && one["status"] == "True")
+    };
     let status = match () {
         () if condition("Complete") => "Complete",
         () if condition("Failed") => "Failed",
@@ -148,16 +223,18 @@ fn job(job: &Value, now: Timestamp, name: Value, age: Value) -> Vec<Value> {
         () => "Running",
     };
     let succeeded = number(job, "/status/succeeded");
-    let completions = match (job.pointer("/spec/completions").and_then(Value::as_i64), number(job, "/spec/parallelism")) {
+    let completions = match (job.pointer("/spec/completions").and_then(Value::as_i64), number(job, "/spec/parallelism"))
+    {
         (Some(completions), _) => format!("{succeeded}/{completions}"),
         (None, parallelism) if parallelism > 1 => format!("{succeeded}/1 of {parallelism}"),
         (None, _) => format!("{succeeded}/1"),
     };
-    let duration = match (text(job, "/status/startTime").parse::<Timestamp>(), text(job, "/status/completionTime").parse()) {
-        (Ok(start), Ok(end)) => span(Timestamp::duration_since(end, start).as_secs()),
-        (Ok(start), Err(_)) => span(now.duration_since(start).as_secs()),
-        (Err(_), _) => String::new(),
-    };
+    let duration =
+        match (text(job, "/status/startTime").parse::<Timestamp>(), text(job, "/status/completionTime").parse()) {
+            (Ok(start), Ok(end)) => span(Timestamp::duration_since(end, start).as_secs()),
+            (Ok(start), Err(_)) => span(now.duration_since(start).as_secs()),
+            (Err(_), _) => String::new(),
+        };
     [vec![name, status.into(), completions.into(), duration.into(), age], of_template(job).into()].concat()
 }
 
@@ -178,8 +255,13 @@ fn service(service: &Value, name: Value, age: Value) -> Vec<Value> {
             format!("{}{node}/{}", number(port, "/port"), text(port, "/protocol"))
         })
         .collect();
-    let selector: Vec<String> =
-        service.pointer("/spec/selector").and_then(Value::as_object).into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let selector: Vec<String> = service
+        .pointer("/spec/selector")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
     vec![
         name,
         kind.into(),
@@ -193,16 +275,28 @@ fn service(service: &Value, name: Value, age: Value) -> Vec<Value> {
 
 /// Events come in two forms; both have what the columns need, under other names.
 fn event(event: &Value, now: Timestamp, name: Value) -> Vec<Value> {
-    let first = |pointers: &[&str]| pointers.iter().map(|pointer| text(event, pointer)).find(|found| !found.is_empty()).unwrap_or_default();
+    let first = |pointers: &[&str]| {
+        pointers.iter().map(|pointer| text(event, pointer)).find(|found| !found.is_empty()).unwrap_or_default()
+    };
     let micro = first(&["/eventTime", "/firstTimestamp", "/deprecatedFirstTimestamp", "/metadata/creationTimestamp"]);
-    let last = first(&["/series/lastObservedTime", "/lastTimestamp", "/deprecatedLastTimestamp", "/eventTime", "/metadata/creationTimestamp"]);
-    let count = [number(event, "/series/count"), number(event, "/count"), number(event, "/deprecatedCount")].into_iter().find(|n| *n > 0).unwrap_or(1);
+    let last = first(&[
+        "/series/lastObservedTime",
+        "/lastTimestamp",
+        "/deprecatedLastTimestamp",
+        "/eventTime",
+        "/metadata/creationTimestamp",
+    ]);
+    let count = [number(event, "/series/count"), number(event, "/count"), number(event, "/deprecatedCount")]
+        .into_iter()
+        .find(|n| *n > 0)
+        .unwrap_or(1);
     let first_seen = since(micro, now);
     let seen = since(last, now);
     let seen = if count > 1 { format!("{seen} (x{count} over {first_seen})") } else { seen };
     let about = event.get("involvedObject").or_else(|| event.get("regarding")).unwrap_or(&Value::Null);
     let object = format!("{}/{}", text(about, "/kind").to_lowercase(), text(about, "/name"));
-    let source = first(&["/source/component", "/reportingComponent", "/reportingController", "/deprecatedSource/component"]);
+    let source =
+        first(&["/source/component", "/reportingComponent", "/reportingController", "/deprecatedSource/component"]);
     let host = first(&["/source/host", "/deprecatedSource/host"]);
     let source = if host.is_empty() { source.to_owned() } else { format!("{source}, {host}") };
     let message = first(&["/message", "/note"]).trim();
@@ -221,7 +315,10 @@ fn event(event: &Value, now: Timestamp, name: Value) -> Vec<Value> {
 }
 
 fn node(node: &Value, name: Value, age: Value) -> Vec<Value> {
-    let ready = list(node, "/status/conditions").iter().find(|condition| condition["type"] == "Ready").map(|condition| text(condition, "/status"));
+    let ready = list(node, "/status/conditions")
+        .iter()
+        .find(|condition| condition["type"] == "Ready")
+        .map(|condition| text(condition, "/status"));
     let mut status = match ready {
         Some("True") => "Ready".to_owned(),
         Some(_) => "NotReady".to_owned(),
@@ -233,7 +330,12 @@ fn node(node: &Value, name: Value, age: Value) -> Vec<Value> {
     let labels = node.pointer("/metadata/labels").and_then(Value::as_object);
     let roles = labels.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/"));
     let roles = joined(roles, "<none>");
-    let address = |kind: &str| list(node, "/status/addresses").iter().find(|one| one["type"] == kind).map_or("<none>", |one| text(one, "/address"));
+    let address = |kind: &str| {
+        list(node, "/status/addresses")
+            .iter()
+            .find(|one| one["type"] == kind)
+            .map_or("<none>", |one| text(one, "/address"))
+    };
     let info = |field: &str| or(node, &format!("/status/nodeInfo/{field}"), "<unknown>");
     vec![
         name,

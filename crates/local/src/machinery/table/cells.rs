@@ -51,7 +51,9 @@ pub(super) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
 }
 
 pub(super) fn count(object: &Value, pointer: &str) -> i64 {
-    let length = object.pointer(pointer).map_or(0, |found| found.as_object().map_or_else(|| found.as_array().map_or(0, Vec::len), serde_json::Map::len));
+    let length = object.pointer(pointer).map_or(0, |found| {
+        found.as_object().map_or_else(|| found.as_array().map_or(0, Vec::len), serde_json::Map::len)
+    });
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
@@ -69,7 +71,10 @@ pub(super) fn joined<'a>(items: impl Iterator<Item = &'a str>, placeholder: &str
 /// Names and images of the containers of a template, and the selector.
 pub(super) fn of_template(object: &Value) -> [Value; 3] {
     let containers = list(object, "/spec/template/spec/containers");
-    let selector = object.pointer("/spec/selector").map(super::super::scale::selector_text).filter(|selector| !selector.is_empty());
+    let selector = object
+        .pointer("/spec/selector")
+        .map(super::super::scale::selector_text)
+        .filter(|selector| !selector.is_empty());
     [
         joined(containers.iter().map(|container| text(container, "/name")), ""),
         joined(containers.iter().map(|container| text(container, "/image")), ""),

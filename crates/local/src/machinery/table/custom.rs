@@ -40,9 +40,24 @@ impl Column {
             .collect();
         let Some(first) = found.first().filter(|first| !first.is_null()) else { return Value::Null };
         match self.kind.as_str() {
-            "integer" => first.as_i64().or_else(|| first.as_f64().and_then(|n| format!("{n:.0}").parse().ok())).map_or(Value::Null, Value::from),
-            "number" => if first.is_number() { (*first).clone() } else { Value::Null },
-            "boolean" => if first.is_boolean() { (*first).clone() } else { Value::Null },
+            "integer" => first
+                .as_i64()
+                .or_else(|| first.as_f64().and_then(|n| format!("{n:.0}").parse().ok()))
+                .map_or(Value::Null, Value::from),
+            "number" => {
+                if first.is_number() {
+                    (*first).clone()
+                } else {
+                    Value::Null
+                }
+            }
+            "boolean" => {
+                if first.is_boolean() {
+                    (*first).clone()
+                } else {
+                    Value::Null
+                }
+            }
             "date" => since(first.as_str().unwrap_or("<invalid>"), now).into(),
             _ => found.iter().map(|one| plain(one)).collect::<Vec<_>>().join(" ").into(),
         }
@@ -63,7 +78,8 @@ fn standard(path: &str) -> String {
     let mut name = String::new();
     let flush = |name: &mut String, out: &mut String| {
         if !name.is_empty() {
-            out.push_str(&format!("[{:?}]", std::mem::take(name)));
+            out.extend(["[", &format!("{name:?}"), "]"]);
+            name.clear();
         }
     };
     let mut characters = path.chars();

@@ -28,7 +28,14 @@ const fn column(name: &'static str, kind: &'static str, priority: i64) -> Column
 }
 
 /// A table of objects. `head`: columns are described, as in every table but the later events of a watch.
-pub(crate) fn table(kind: &Kind, objects: &[Arc<Value>], metadata: &Value, include: Include, now: Timestamp, head: bool) -> Value {
+pub(crate) fn table(
+    kind: &Kind,
+    objects: &[Arc<Value>],
+    metadata: &Value,
+    include: Include,
+    now: Timestamp,
+    head: bool,
+) -> Value {
     let definitions = head.then(|| definitions(kind));
     let rows: Vec<Value> = objects
         .iter()

@@ -8,7 +8,8 @@ use super::cells::{age, list, number, or, since};
 
 pub(super) fn cells(pod: &Value, now: Timestamp) -> Vec<Value> {
     let statuses = list(pod, "/status/containerStatuses");
-    let ready = statuses.iter().filter(|status| status["ready"] == true && status["state"].get("running").is_some()).count();
+    let ready =
+        statuses.iter().filter(|status| status["ready"] == true && status["state"].get("running").is_some()).count();
     let total = list(pod, "/spec/containers").len();
     vec![
         meta::name(pod).into(),
@@ -63,7 +64,9 @@ fn initializing(pod: &Value) -> Option<String> {
             }
             return Some(format!("Init:{}", ended(terminated)));
         }
-        let sidecar = list(pod, "/spec/initContainers").iter().any(|c| c["name"] == status["name"] && c["restartPolicy"] == "Always");
+        let sidecar = list(pod, "/spec/initContainers")
+            .iter()
+            .any(|c| c["name"] == status["name"] && c["restartPolicy"] == "Always");
         if sidecar && status["started"] == true {
             continue;
         }
@@ -99,7 +102,9 @@ fn running(pod: &Value, reason: &mut String) {
         }
     }
     if reason == "Completed" && any_running {
-        let ready = list(pod, "/status/conditions").iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+        let ready = list(pod, "/status/conditions")
+            .iter()
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
         *reason = if ready { "Running" } else { "NotReady" }.into();
     }
 }
@@ -111,7 +116,8 @@ mod tests {
     #[test]
     fn the_status_tells_what_matters_most() {
         let waiting = json!({"containerStatuses": [{"name": "a", "state": {"waiting": {"reason": "ErrImagePull"}}}], "phase": "Pending"});
-        let failed = json!({"containerStatuses": [{"name": "a", "state": {"terminated": {"exitCode": 3}}}], "phase": "Failed"});
+        let failed =
+            json!({"containerStatuses": [{"name": "a", "state": {"terminated": {"exitCode": 3}}}], "phase": "Failed"});
         let init = json!({"initContainerStatuses": [{"name": "i", "state": {"running": {}}}], "phase": "Pending"});
         for (status, deleting, expected) in [
             (json!({"phase": "Running"}), false, "Running"),

@@ -57,9 +57,11 @@ pub(crate) fn drop_unknown(call: &mut Call<'_>, object: &mut Value) -> Result<()
     let named: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
     match call.validation {
         FieldValidation::Strict if !named.is_empty() => {
-            let (kind, version) = (&call.kind.kind, &call.kind.version);
+            let (kind, version) = (&call.kind.name, &call.kind.version);
             let why = named.join(", ");
-            Err(Failure::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {why}")))
+            Err(Failure::bad_request(format!(
+                "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {why}"
+            )))
         }
         FieldValidation::Warn => {
             call.warnings.extend(named);

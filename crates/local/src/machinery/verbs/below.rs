@@ -18,7 +18,10 @@ impl Machinery {
             // A token is a secret: whoever serves this machinery issues it.
             _ => return Err(Failure::method_not_allowed()),
         }
-        Ok(call.answer_raw(201, json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})))
+        Ok(call.answer_raw(
+            201,
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+        ))
     }
 
     fn bind(&mut self, call: &mut Call<'_>) -> Result<()> {
@@ -41,7 +44,8 @@ impl Machinery {
         let mut new = Value::clone(&current);
         new["spec"]["nodeName"] = node.into();
         let condition = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": meta::seconds(call.now)});
-        let mut conditions: Vec<Value> = current.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut conditions: Vec<Value> =
+            current.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
         conditions.retain(|other| other["type"] != "PodScheduled");
         conditions.push(condition);
         new["status"]["conditions"] = conditions.into();

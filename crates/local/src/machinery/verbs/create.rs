@@ -19,7 +19,12 @@ impl Machinery {
     }
 
     /// Puts a new object into the store.
-    pub(crate) fn insert(&mut self, call: &mut Call<'_>, mut object: Value, ownership: Ownership) -> Result<Arc<Value>> {
+    pub(crate) fn insert(
+        &mut self,
+        call: &mut Call<'_>,
+        mut object: Value,
+        ownership: Ownership,
+    ) -> Result<Arc<Value>> {
         let kind = call.kind.clone();
         if kind.custom.as_ref().is_some_and(|custom| custom.terminating) {
             let why = "create not allowed while custom resource definition is terminating";
@@ -29,9 +34,6 @@ impl Machinery {
         place(call, &mut object, &name)?;
         self.namespace_open(call, &name)?;
         let key = kind.key(call.namespace(), &name);
-        if self.store.get(&key).is_some() {
-            return Err(Failure::already_exists(&kind.group, &kind.resource, &name));
-        }
         let metadata = meta::metadata(&mut object);
         if metadata.get("resourceVersion").is_some_and(|v| v.as_str().is_none_or(|v| !v.is_empty() && v != "0")) {
             return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
@@ -48,6 +50,9 @@ impl Machinery {
             object.as_object_mut().expect("decode lets only maps through").remove("status");
         }
         self.admit(call, None, &mut object)?;
+        if self.store.get(&key).is_some() {
+            return Err(Failure::already_exists(&kind.group, &kind.resource, &name));
+        }
         if ownership == Ownership::Track {
             meta::metadata(&mut object).remove("managedFields");
             let version = kind.api_version();
@@ -105,11 +110,15 @@ fn place(call: &Call<'_>, object: &mut Value, name: &str) -> Result<()> {
     };
     let own = meta::namespace(object);
     if !own.is_empty() && own != namespace {
-        return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+        return Err(Failure::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     if call.target.name.as_deref().is_some_and(|wanted| wanted != name) {
         let wanted = call.target.name.as_deref().unwrap_or_default();
-        return Err(Failure::bad_request(format!("the name of the object ({name}) does not match the name on the URL ({wanted})")));
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({wanted})"
+        )));
     }
     meta::metadata(object).insert("namespace".into(), namespace.into());
     Ok(())

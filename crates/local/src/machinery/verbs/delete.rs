@@ -37,10 +37,13 @@ impl Options {
 
     fn read(call: &Call<'_>, body: &Value) -> Result<Self> {
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let orphan = body["orphanDependents"].as_bool().map(|orphan| if orphan { "Orphan" } else { "Background" }.to_owned());
+        let orphan =
+            body["orphanDependents"].as_bool().map(|orphan| if orphan { "Orphan" } else { "Background" }.to_owned());
         let query = |name: &str| call.query.get(name).map(str::to_owned);
         let options = Self {
-            grace: body["gracePeriodSeconds"].as_i64().or(call.query.number("gracePeriodSeconds")?.and_then(|n| i64::try_from(n).ok())),
+            grace: body["gracePeriodSeconds"]
+                .as_i64()
+                .or(call.query.number("gracePeriodSeconds")?.and_then(|n| i64::try_from(n).ok())),
             propagation: text("/propagationPolicy").or(orphan).or_else(|| query("propagationPolicy")),
             uid: text("/preconditions/uid"),
             revision: text("/preconditions/resourceVersion"),
@@ -67,9 +70,12 @@ impl Machinery {
         let (key, current) = self.current(&call)?;
         match self.remove(&call, &options, &key, &current)? {
             Outcome::Pending(object) => Ok(call.answer(200, &object)),
-            Outcome::Gone(object) if call.kind.resource == "pods" && call.kind.custom.is_none() => Ok(call.answer(200, &object)),
+            Outcome::Gone(object) if call.kind.resource == "pods" && call.kind.custom.is_none() => {
+                Ok(call.answer(200, &object))
+            }
             Outcome::Gone(object) => {
-                let mut details = json!({"name": meta::name(&object), "kind": call.kind.resource, "uid": meta::uid(&object)});
+                let mut details =
+                    json!({"name": meta::name(&object), "kind": call.kind.resource, "uid": meta::uid(&object)});
                 if !call.kind.group.is_empty() {
                     details["group"] = call.kind.group.as_str().into();
                 }
@@ -84,7 +90,8 @@ impl Machinery {
             return Err(Failure::method_not_allowed());
         }
         let options = Options::of(&mut call)?;
-        let filter = Filter::of(&call.query, &call.kind.api_version(), &call.kind.kind, |path| call.kind.selectable(path))?;
+        let filter =
+            Filter::of(&call.query, &call.kind.api_version(), &call.kind.name, |path| call.kind.selectable(path))?;
         let mut deleted = Vec::new();
         for (key, object) in self.select(&call, &filter) {
             match self.remove(&call, &options, &key, &object)? {
@@ -111,7 +118,7 @@ impl Machinery {
             hold(&mut new);
         }
         let period = wanted_grace(&kind, options, current);
-        let holds = !meta::finalizers(&new).is_empty() || self.held(&kind, &new);
+        let holds = !meta::finalizers(&new).is_empty() || held(&kind, &new);
         if period == 0 && !holds {
             if call.dry_run {
                 return Ok(Outcome::Gone(current.clone()));
@@ -139,7 +146,8 @@ impl Machinery {
         let Some(kind) = self.kinds.all().find(|kind| kind.group == group && kind.resource == resource).cloned() else {
             return self.finish_definition(group, resource);
         };
-        let instances: Vec<(String, Arc<Value>)> = self.store.scan(&kind.prefix, "").map(|(key, object)| (key.clone(), object.clone())).collect();
+        let instances: Vec<(String, Arc<Value>)> =
+            self.store.scan(&kind.prefix, "").map(|(key, object)| (key.clone(), object.clone())).collect();
         for (key, current) in instances {
             if meta::finalizers(&current).is_empty() {
                 self.erase(&kind, &key);
@@ -157,11 +165,14 @@ impl Machinery {
     /// Takes out a definition that is being deleted, once it has no instances and no other finalizers.
     fn finish_definition(&mut self, group: &str, resource: &str) {
         let key = format!("/apiextensions.k8s.io/customresourcedefinitions//{resource}.{group}");
-        let Some(definition) = self.store.get(&key).filter(|definition| meta::deleting(definition)).cloned() else { return };
+        let Some(definition) = self.store.get(&key).filter(|definition| meta::deleting(definition)).cloned() else {
+            return;
+        };
         if self.store.scan(&format!("/{group}/{resource}/"), "").next().is_some() {
             return;
         }
-        let others: Vec<&str> = meta::finalizers(&definition).into_iter().filter(|finalizer| *finalizer != CLEANUP).collect();
+        let others: Vec<&str> =
+            meta::finalizers(&definition).into_iter().filter(|finalizer| *finalizer != CLEANUP).collect();
         if others.is_empty() {
             self.store.remove(&key);
             self.kinds.remove(group, resource);
@@ -170,11 +181,6 @@ impl Machinery {
             new["metadata"]["finalizers"] = json!(others);
             self.store.put(&key, new);
         }
-    }
-
-    /// Something other than finalizers keeps the object: a namespace's content.
-    pub(crate) fn held(&self, kind: &Kind, object: &Value) -> bool {
-        kind.resource == "namespaces" && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|f| !f.is_empty())
     }
 
     /// Takes an object out of the store.
@@ -187,6 +193,12 @@ impl Machinery {
         }
         Some(last)
     }
+}
+
+/// Something other than finalizers keeps the object: a namespace's content.
+pub(crate) fn held(kind: &Kind, object: &Value) -> bool {
+    kind.resource == "namespaces"
+        && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|f| !f.is_empty())
 }
 
 /// Keeps a definition until its instances are gone.
@@ -202,7 +214,10 @@ fn hold(definition: &mut Value) {
 
 fn check(call: &Call<'_>, options: &Options, current: &Value) -> Result<()> {
     let kind = &call.kind;
-    let stored = [("UID", &options.uid, meta::uid(current)), ("ResourceVersion", &options.revision, meta::text(current, "/metadata/resourceVersion"))];
+    let stored = [
+        ("UID", &options.uid, meta::uid(current)),
+        ("ResourceVersion", &options.revision, meta::text(current, "/metadata/resourceVersion")),
+    ];
     for (what, wanted, found) in stored {
         if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != found) {
             let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
@@ -220,7 +235,11 @@ fn propagate(options: &Options, object: &mut Value) {
         Some("Background") => None,
         _ => return,
     };
-    let mut finalizers: Vec<Value> = meta::finalizers(object).into_iter().filter(|f| !matches!(*f, "foregroundDeletion" | "orphan")).map(Value::from).collect();
+    let mut finalizers: Vec<Value> = meta::finalizers(object)
+        .into_iter()
+        .filter(|f| !matches!(*f, "foregroundDeletion" | "orphan"))
+        .map(Value::from)
+        .collect();
     finalizers.extend(wanted.map(Value::from));
     let metadata = meta::metadata(object);
     if finalizers.is_empty() {

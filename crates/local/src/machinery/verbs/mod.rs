@@ -19,7 +19,7 @@ use super::fields::Manager;
 use super::kinds::Kind;
 use super::meta::Entropy;
 use super::request::{self, FieldValidation, Include, Query, Shape, Target};
-use super::{Context, JSON, Machinery, builtin, Reply, Request, meta, present};
+use super::{Context, JSON, Machinery, Reply, Request, builtin, meta, present};
 
 /// A request whose target is known.
 pub(crate) struct Call<'a> {
@@ -49,14 +49,19 @@ impl Call<'_> {
     }
 
     pub fn invalid(&self, name: &str, errors: &[super::error::FieldError]) -> Failure {
-        Failure::invalid(&self.kind.group, &self.kind.kind, name, errors)
+        Failure::invalid(&self.kind.group, &self.kind.name, name, errors)
     }
 
     /// Who writes, for `managedFields`: the query says it, or the client's name.
     pub fn manager<'b>(&'b self, api_version: &'b str, apply: bool) -> Manager<'b> {
         let agent = self.request.user_agent.as_deref().unwrap_or_default();
         let agent = agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown");
-        Manager { name: self.query.get("fieldManager").unwrap_or(agent), api_version, subresource: self.subresource(), apply }
+        Manager {
+            name: self.query.get("fieldManager").unwrap_or(agent),
+            api_version,
+            subresource: self.subresource(),
+            apply,
+        }
     }
 
     /// Answers with one object.
@@ -72,7 +77,11 @@ impl Call<'_> {
 }
 
 pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Context, target: Target) -> Result<Reply> {
-    let kind = machinery.kinds.get(&target.group, &target.version, &target.resource).cloned().ok_or_else(Failure::no_such_path)?;
+    let kind = machinery
+        .kinds
+        .get(&target.group, &target.version, &target.resource)
+        .cloned()
+        .ok_or_else(Failure::no_such_path)?;
     if target.subresource.as_deref().is_some_and(|sub| !kind.has(sub)) {
         return Err(Failure::no_such_path());
     }
@@ -95,7 +104,9 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
     let named = call.target.name.is_some();
     match (&request.method, named) {
         (&Method::GET | &Method::HEAD, false) => machinery.list_or_watch(call),
-        (&Method::GET | &Method::HEAD, true) if call.target.watch || call.query.flag("watch") => machinery.list_or_watch(call),
+        (&Method::GET | &Method::HEAD, true) if call.target.watch || call.query.flag("watch") => {
+            machinery.list_or_watch(call)
+        }
         (&Method::GET | &Method::HEAD, true) => machinery.get(call),
         (&Method::POST, false) => machinery.create(call),
         (&Method::POST, true) if !call.subresource().is_empty() => machinery.create_below(call),
@@ -128,15 +139,15 @@ pub(crate) fn decode(call: &mut Call<'_>, mut object: Value) -> Result<Value> {
     }
     let (version, name) = (meta::text(&object, "/apiVersion"), meta::text(&object, "/kind"));
     let expected = kind.api_version();
-    if !version.is_empty() && version != expected || !name.is_empty() && name != kind.kind {
+    if !version.is_empty() && version != expected || !name.is_empty() && name != kind.name {
         let message = format!(
             "the object provided is unrecognized (must be of type {}): no kind {name:?} is registered for version {version:?} here, expected {expected}",
-            kind.kind
+            kind.name
         );
         return Err(Failure::bad_request(message));
     }
     object["apiVersion"] = expected.into();
-    object["kind"] = kind.kind.as_str().into();
+    object["kind"] = kind.name.as_str().into();
     meta::metadata(&mut object).retain(|_, value| !value.is_null());
     admit::drop_unknown(call, &mut object)?;
     if kind.renames_events() {

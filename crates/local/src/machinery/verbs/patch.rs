@@ -64,7 +64,8 @@ impl Machinery {
         if found.is_err() && subresource.is_empty() {
             let uid = meta::uid(&config);
             if !uid.is_empty() {
-                let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+                let why =
+                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(Failure::conflict(&kind.group, &kind.resource, meta::name(&config), &why));
             }
             let object = fields::apply(Node::root(&kind), &manager, call.now, force, None, &config)?;

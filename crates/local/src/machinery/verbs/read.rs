@@ -12,6 +12,7 @@ use super::super::present::{self, Page};
 use super::super::request::Include;
 use super::super::selector::Filter;
 use super::super::store::Store;
+use super::super::watch::Phase;
 use super::super::{Machinery, Reply, Watch, meta, scale};
 use super::Call;
 
@@ -38,14 +39,19 @@ impl Machinery {
         if call.kind.transient {
             return Err(Failure::method_not_allowed());
         }
-        let filter = Filter::of(&call.query, &call.kind.api_version(), &call.kind.kind, |path| call.kind.selectable(path))?;
+        let filter =
+            Filter::of(&call.query, &call.kind.api_version(), &call.kind.name, |path| call.kind.selectable(path))?;
         if call.target.watch || call.query.flag("watch") { self.watch(call, filter) } else { self.list(call, &filter) }
     }
 
     /// Objects of the target's collection that match, in order of keys.
     pub(crate) fn select(&self, call: &Call<'_>, filter: &Filter) -> Vec<(String, Arc<Value>)> {
         let prefix = call.kind.collection(call.namespace());
-        self.store.scan(&prefix, "").filter(|(_, object)| filter.matches(object)).map(|(key, object)| (key.clone(), object.clone())).collect()
+        self.store
+            .scan(&prefix, "")
+            .filter(|(_, object)| filter.matches(object))
+            .map(|(key, object)| (key.clone(), object.clone()))
+            .collect()
     }
 
     fn list(&self, call: Call<'_>, filter: &Filter) -> Result<Reply> {
@@ -80,7 +86,14 @@ impl Machinery {
             last.clone_from(key);
             objects.push(object.clone());
         }
-        let body = present::list(&call.kind, &objects, Page { revision, next, remaining }, call.shape, Include::of(&call.query), call.now);
+        let body = present::list(
+            &call.kind,
+            &objects,
+            Page { revision, next, remaining },
+            call.shape,
+            Include::of(&call.query),
+            call.now,
+        );
         Ok(call.answer_raw(200, body))
     }
 
@@ -91,7 +104,10 @@ impl Machinery {
         };
         let send_initial = call.query.flag("sendInitialEvents");
         if call.query.get("resourceVersionMatch").is_some() && call.query.get("sendInitialEvents").is_none() {
-            return Err(list_options_forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+            return Err(list_options_forbidden(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ));
         }
         let asked = asked_revision(&call)?;
         let from_start = asked.is_none() || asked == Some(0);
@@ -109,9 +125,8 @@ impl Machinery {
         Ok(Reply::Watch(Watch {
             timeout_seconds: call.query.number("timeoutSeconds")?,
             bookmarks: call.query.flag("allowWatchBookmarks"),
-            announce_end: send_initial && call.query.flag("allowWatchBookmarks"),
+            phase: Phase::Fresh { announce: send_initial && call.query.flag("allowWatchBookmarks") },
             initial: current.into_iter().map(|object| ("ADDED", object)).collect::<VecDeque<_>>(),
-            headed: false,
             shape: call.shape,
             include: Include::of(&call.query),
             kind: call.kind,
@@ -125,7 +140,13 @@ impl Machinery {
 
 fn asked_revision(call: &Call<'_>) -> Result<Option<u64>> {
     let parse = |text: &str| {
-        text.parse().map_err(|_| Failure::new(400, "BadRequest", format!("Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")))
+        text.parse().map_err(|_| {
+            Failure::new(
+                400,
+                "BadRequest",
+                format!("Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"),
+            )
+        })
     };
     call.query.get("resourceVersion").map(parse).transpose()
 }

@@ -8,6 +8,7 @@ use super::super::error::{Failure, FieldError, Result};
 use super::super::fields::{self, Node};
 use super::super::kinds::Kind;
 use super::super::{Machinery, Reply, custom, meta, scale};
+use super::delete::held;
 use super::{Call, body, decode};
 
 /// What to do about the owners of fields.
@@ -32,7 +33,9 @@ impl Machinery {
         let name = call.target.name.clone().unwrap_or_default();
         let own = meta::name(&new);
         if own != name && !(own.is_empty() && call.kind.custom.is_none()) {
-            return Err(Failure::bad_request(format!("the name of the object ({own}) does not match the name on the URL ({name})")));
+            return Err(Failure::bad_request(format!(
+                "the name of the object ({own}) does not match the name on the URL ({name})"
+            )));
         }
         let found = self.current(&call);
         if found.is_err() && call.kind.create_on_update() && call.subresource().is_empty() {
@@ -72,7 +75,14 @@ impl Machinery {
     }
 
     /// Writes `new` over `current`, as `PUT` and all patches do.
-    pub(crate) fn update(&mut self, call: &mut Call<'_>, key: &str, current: &Arc<Value>, mut new: Value, ownership: Ownership) -> Result<Arc<Value>> {
+    pub(crate) fn update(
+        &mut self,
+        call: &mut Call<'_>,
+        key: &str,
+        current: &Arc<Value>,
+        mut new: Value,
+        ownership: Ownership,
+    ) -> Result<Arc<Value>> {
         let kind = call.kind.clone();
         check_identity(call, current, &new)?;
         keep_system_fields(&kind, call.subresource(), current, &mut new);
@@ -91,7 +101,7 @@ impl Machinery {
         if call.dry_run {
             return Ok(Arc::new(new));
         }
-        if meta::deleting(&new) && meta::finalizers(&new).is_empty() && grace(&new) == 0 && !self.held(&kind, &new) {
+        if meta::deleting(&new) && meta::finalizers(&new).is_empty() && grace(&new) == 0 && !held(&kind, &new) {
             self.store.put(key, new);
             return Ok(self.erase(&kind, key).unwrap_or_else(|| current.clone()));
         }
@@ -113,7 +123,9 @@ fn check_identity(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {
     let name = meta::name(current);
     let namespace = meta::namespace(new);
     if !namespace.is_empty() && namespace != meta::namespace(current) {
-        return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+        return Err(Failure::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     let (uid, stored) = (meta::uid(new), meta::uid(current));
     if !uid.is_empty() && uid != stored {
@@ -143,7 +155,17 @@ fn keep_system_fields(kind: &Kind, subresource: &str, current: &Value, new: &mut
         }
         return;
     }
-    let kept = ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion", "name", "namespace", "generateName"];
+    let kept = [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "resourceVersion",
+        "name",
+        "namespace",
+        "generateName",
+    ];
     let metadata = meta::metadata(new);
     metadata.remove("selfLink");
     for field in kept {
@@ -170,11 +192,15 @@ fn check_finalizers(call: &Call<'_>, current: &Value, new: &Value) -> Result<()>
         return Ok(());
     }
     let old = meta::finalizers(current);
-    let added: Vec<String> = meta::finalizers(new).into_iter().filter(|f| !old.contains(f)).map(|f| format!("{f:?}")).collect();
+    let added: Vec<String> =
+        meta::finalizers(new).into_iter().filter(|f| !old.contains(f)).map(|f| format!("{f:?}")).collect();
     if added.is_empty() {
         return Ok(());
     }
-    let detail = format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", added.join(", "));
+    let detail = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+        added.join(", ")
+    );
     Err(call.invalid(meta::name(current), &[FieldError::forbidden("metadata.finalizers", &detail)]))
 }
 

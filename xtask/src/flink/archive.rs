@@ -43,7 +43,7 @@ fn download(version: &str, sha256: &str, cache: &Path) -> Result<()> {
         .prefix("download-")
         .tempdir_in(cache)
         .with_context(|| format!("cannot create a directory in {}", cache.display()))?;
-    let step = Step::start(format!("Download Flink {version} (about 300 MB, once)"));
+    let step = Step::start_plain(format!("Download Flink {version} (about 300 MB, once)"));
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--no-cache-dir"]).args([
         "--ignore-requires-python",
@@ -57,7 +57,7 @@ fn download(version: &str, sha256: &str, cache: &Path) -> Result<()> {
     pip.arg("--dest").arg(staging.path()).arg(format!("{PACKAGE}=={version}"));
     let fetched = if stderr().is_terminal() {
         // pip draws its own bar, where talk belongs.
-        drop_spinner_and_run(&step, &mut pip)
+        workspace::run(pip.args(["--progress-bar", "on"]).stdout(Stdio::from(stderr())))
     } else {
         workspace::capture(pip.args(["--progress-bar", "off"])).map(drop)
     };
@@ -80,12 +80,6 @@ fn download(version: &str, sha256: &str, cache: &Path) -> Result<()> {
     fs::rename(&file, cache.join(format!("apache_flink_libraries-{version}.tar.gz")))?;
     step.done_with(&format!("{size} MB, hash verified"));
     Ok(())
-}
-
-fn drop_spinner_and_run(step: &Step, pip: &mut Command) -> Result<()> {
-    step.progress("pip shows how far it is");
-    pip.args(["--progress-bar", "on"]).stdout(Stdio::from(stderr()));
-    workspace::run(pip)
 }
 
 /// Whether this pip can go on with an interrupted download (25.1 and later).

@@ -18,14 +18,25 @@ enum Group {
     /// The operator of a namespace
     #[command(subcommand)]
     Operator(Operator),
+    /// The supervisor of a cluster
+    #[command(subcommand)]
+    Supervisor(Supervisor),
     /// The submission of a job
     #[command(subcommand)]
     Bootstrap(Bootstrap),
+    /// Flink on this machine, for development, demos and tests: a control plane and a node in one process
+    #[command(subcommand)]
+    Local(local::Command),
 }
 
 #[derive(Subcommand)]
 enum Operator {
     Run(Box<operator::Args>),
+}
+
+#[derive(Subcommand)]
+enum Supervisor {
+    Run(Box<supervisor::Args>),
 }
 
 #[derive(Subcommand)]
@@ -42,12 +53,17 @@ impl Cli {
                 kit::telemetry::init(&args.telemetry);
                 kit::process::block_on(operator::run(*args))??;
             }
+            Group::Supervisor(Supervisor::Run(args)) => {
+                kit::telemetry::init(&args.telemetry);
+                kit::process::block_on(supervisor::run(*args, env!("CARGO_PKG_VERSION")))??;
+            }
             Group::Bootstrap(Bootstrap::Run(args)) => {
                 kit::telemetry::init(&args.telemetry);
                 let outcome = kit::process::block_on(bootstrap::run(&args))?;
                 return Ok(outcome.reason.exit_code().into());
             }
             Group::Bootstrap(Bootstrap::Install(args)) => bootstrap::install(&args)?,
+            Group::Local(command) => kit::process::block_on(local::run(command))??,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -66,7 +82,15 @@ mod tests {
 
     #[test]
     fn servers_have_their_places() {
-        for line in ["operator run --namespace=flink --port=4444", "bootstrap install --to /flinkctl-bin/flinkctl"] {
+        let lines = [
+            "operator run --namespace=flink --port=4444",
+            "bootstrap install --to /flinkctl-bin/flinkctl",
+            "local up --namespace flink --image jobs=/tmp --image other=host --detach --without-operator",
+            "local status -o json",
+            "local logs flink-operator -f",
+            "local down --purge",
+        ];
+        for line in lines {
             let words = std::iter::once("flinkctl").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }

@@ -11,6 +11,9 @@ use clap::Parser;
 use commands::Cli;
 
 fn main() -> ExitCode {
+    if let Some(code) = local::dispatch() {
+        return code;
+    }
     kit::tls::install_provider();
     Cli::parse().run().unwrap_or_else(|error| {
         eprintln!("error: {}", kit::chain(error.as_ref()));

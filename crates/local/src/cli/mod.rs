@@ -10,6 +10,7 @@ mod preflight;
 mod status;
 mod up;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -49,8 +50,9 @@ pub struct UpArgs {
     namespace: String,
 
     /// Flink distribution that the image `flink` stands for
-    #[arg(long, value_name = "DIR", env = "FLINK_HOME")]
-    flink_home: Option<PathBuf>,
+    // An empty variable is no usage error, and no Flink.
+    #[arg(long, value_name = "DIR", env = "FLINK_HOME", value_parser = clap::builder::OsStringValueParser::new())]
+    flink_home: Option<OsString>,
 
     /// File system of an image, as a directory that is laid over the host's, or `host` for the host itself
     #[arg(long = "image", value_name = "NAME=DIR", value_parser = parse_image)]

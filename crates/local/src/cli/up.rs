@@ -34,7 +34,7 @@ pub async fn up(args: UpArgs) -> Result<(), Error> {
         super::detach::leave_session()?;
     }
     kit::telemetry::init(&args.telemetry);
-    let machine = preflight::check(args.flink_home.as_deref())?;
+    let machine = preflight::check(args.flink_home.as_deref().map(Path::new))?;
     let started = Instant::now();
     let data_dir = args.data.path()?;
     let stop = kit::shutdown::token().map_err(system("listen for signals"))?;

@@ -1,10 +1,10 @@
-//! Defaults of custom resources.
+//! Defaults of custom resources, and the nulls that stand for them.
 
 use serde_json::Value;
 
 use super::{additional, flag, properties};
 
-/// Fills in what is absent. A null that may not be null gives way to the default.
+/// Fills in what is absent. A null that may not be null gives way to the default, or is dropped if there is none.
 pub(crate) fn apply(schema: &Value, value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -14,12 +14,15 @@ pub(crate) fn apply(schema: &Value, value: &mut Value) {
                     if displaced {
                         map.insert(key.clone(), default.clone());
                     }
+                } else if map.get(key).is_some_and(Value::is_null) && !flag(schema, "nullable") {
+                    map.remove(key);
                 }
                 if let Some(child) = map.get_mut(key) {
                     apply(schema, child);
                 }
             }
             if let Some(schema) = additional(schema) {
+                map.retain(|_, child| !child.is_null() || flag(schema, "nullable"));
                 map.values_mut().for_each(|child| apply(schema, child));
             }
         }
@@ -56,5 +59,18 @@ mod tests {
         let mut value = json!({"spec": {"n": null, "m": {}, "null": null}});
         apply(&schema, &mut value);
         assert_eq!(value, json!({"spec": {"n": 1, "m": {"x": "y"}, "null": null}}));
+    }
+
+    #[test]
+    fn a_null_is_dropped_where_it_may_not_stand() {
+        let schema = json!({"properties": {
+            "mode": {"type": "string", "enum": ["a"]},
+            "kept": {"type": "string", "nullable": true},
+            "map": {"additionalProperties": {"type": "string"}},
+            "list": {"items": {"properties": {"a": {"type": "string"}}}},
+        }});
+        let mut value = json!({"mode": null, "kept": null, "other": null, "map": {"a": null, "b": "c"}, "list": [{"a": null}, null]});
+        apply(&schema, &mut value);
+        assert_eq!(value, json!({"kept": null, "other": null, "map": {"b": "c"}, "list": [{}, null]}));
     }
 }

@@ -127,39 +127,39 @@ pub struct FlinkPodSpec {
     pub annotations: Option<BTreeMap<String, Scalar>>,
     /// Command of the main container, the entry point of the image if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 1024))]
     pub command: Option<Vec<String>>,
     /// Arguments of the main container, `jobmanager` or `taskmanager` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 1024))]
     pub args: Option<Vec<String>>,
     /// Environment of the main container.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 1024))]
     pub environment: Option<Vec<Embedded<EnvVar>>>,
     /// Environment of the main container from config maps and secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub environment_from: Option<Vec<Embedded<EnvFromSource>>>,
     /// Volumes of the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub volumes: Option<Vec<Embedded<Volume>>>,
     /// Volume mounts of the main container.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub volume_mounts: Option<Vec<Embedded<VolumeMount>>>,
     /// Ports of the main container besides Flink's own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub extra_ports: Option<Vec<Embedded<ContainerPort>>>,
     /// Init containers of the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 64))]
     pub init_containers: Option<Vec<Embedded<Container>>>,
     /// Containers that run beside the main container.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 64))]
     pub side_containers: Option<Vec<Embedded<Container>>>,
     /// Resources of the main container, see
     /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#resources>.
@@ -175,11 +175,11 @@ pub struct FlinkPodSpec {
     pub affinity: Option<Embedded<Affinity>>,
     /// Tolerations of the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub tolerations: Option<Vec<Embedded<Toleration>>>,
     /// Topology spread constraints of the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub topology_spread_constraints: Option<Vec<Embedded<TopologySpreadConstraint>>>,
 }
 

@@ -34,7 +34,7 @@ pub struct FlinkDeploymentSpec {
     pub cluster: FlinkClusterSpec,
     /// The jobs; none for a cluster without jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub jobs: Option<Vec<DeploymentJob>>,
 }
 
@@ -43,7 +43,7 @@ pub struct FlinkDeploymentSpec {
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentJob {
     /// Name of the job, unique within the deployment.
-    #[schemars(length(min = 1, max = 50), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 51), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
     /// What the job shall be.
     pub spec: FlinkJobSpec,

@@ -67,7 +67,7 @@ fn values_that_could_never_run_are_refused_by_the_field() {
         ("spec.runtime.image", "minLength", json!(1)),
         ("spec.supervisor.image", "minLength", json!(1)),
         ("spec.supervisor.replicas", "minimum", json!(0.0)),
-        ("spec.jobManager.environment", "maxItems", json!(256)),
+        ("spec.jobManager.environment", "maxItems", json!(1024)),
         ("spec.jobManager.extraPorts.[].containerPort", "maximum", json!(65535.0)),
         ("spec.jobManager.volumeMounts.[]", "required", json!(["mountPath", "name"])),
         ("spec.supervisor.rescalePolicy", "enum", json!(["None", "JobParallelism"])),

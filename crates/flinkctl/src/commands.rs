@@ -55,7 +55,7 @@ impl Cli {
             }
             Group::Supervisor(Supervisor::Run(args)) => {
                 kit::telemetry::init(&args.telemetry);
-                kit::process::block_on(supervisor::run(*args, env!("CARGO_PKG_VERSION")))??;
+                kit::process::block_on(supervisor::run(*args))??;
             }
             Group::Bootstrap(Bootstrap::Run(args)) => {
                 kit::telemetry::init(&args.telemetry);

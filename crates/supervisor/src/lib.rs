@@ -16,7 +16,6 @@ pub use args::Args;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
 use kit::events::Events;
 use kit::monitoring::{self, Monitoring};
 use prometheus_client::registry::Registry;
@@ -28,20 +27,30 @@ use crate::caches::Caches;
 use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
 
-/// Runs until it is told to end.
-///
-/// # Errors
-/// No Kubernetes to talk to, or the monitoring port is taken.
-pub async fn run(args: Args, version: &'static str) -> anyhow::Result<()> {
-    let token = kit::shutdown::token().context("listen for signals")?;
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why the supervisor cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Connect(#[from] kit::client::ConnectError),
+    #[error(transparent)]
+    Monitoring(#[from] kit::monitoring::ServeError),
+    #[error("listen to signals")]
+    Signals(#[from] std::io::Error),
+}
+
+/// Runs until SIGINT or SIGTERM.
+pub async fn run(args: Args) -> Result<(), Error> {
+    let token = kit::shutdown::token()?;
     let client = kit::client::connect(args.kube_config.as_deref()).await?;
     let changed = Arc::new(Notify::new());
     let caches = Caches::start(&client, &args.namespace, &args.cluster_name, &changed, &token);
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let missing = Arc::new(Mutex::new(Some("nothing is listed yet".to_owned())));
-    serve(registry, &missing, version, &token).await?;
-    tracing::info!(namespace = args.namespace, cluster = args.cluster_name, version, "supervising");
+    serve(registry, &missing, &token).await?;
+    tracing::info!(namespace = args.namespace, cluster = args.cluster_name, version = VERSION, "supervising");
     let actor = Actor {
         client: client.clone(),
         namespace: args.namespace.clone(),
@@ -62,15 +71,14 @@ pub async fn run(args: Args, version: &'static str) -> anyhow::Result<()> {
 async fn serve(
     registry: Registry,
     missing: &Arc<Mutex<Option<String>>>,
-    version: &'static str,
     token: &CancellationToken,
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
     let state = Arc::clone(missing);
     let ready = move || {
         let missing = state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         missing.map_or(Ok(()), Err)
     };
-    let monitoring = Monitoring { version, registry, ready: Box::new(ready) };
+    let monitoring = Monitoring { version: VERSION, registry, ready: Box::new(ready) };
     monitoring::serve(kit::process::listen_address(monitoring::PORT), monitoring, token.clone()).await?;
     Ok(())
 }

@@ -265,7 +265,7 @@ async fn watch_services(machine: Arc<Machine>) {
             }
             Ok(None) => return,
             Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the watch of Services was interrupted")
+                tracing::debug!(error = &error as &dyn std::error::Error, "the watch of Services was interrupted");
             }
         }
     }

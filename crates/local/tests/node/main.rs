@@ -1,0 +1,77 @@
+//! The node against the real API server: pods that run, fail, listen, and end.
+//!
+//! The executable of this test is the container image: the node starts it as its shim, and pods run it as their server. Therefore it has a main
+//! function of its own, which runs the tests whose names hold the first argument.
+
+mod files;
+mod life;
+mod network;
+mod restart;
+mod world;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use world::World;
+
+type Case = fn(World) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+macro_rules! cases {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        [$((stringify!($module), stringify!($name), (|world| Box::pin($module::$name(world))) as Case)),*]
+    };
+}
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+fn main() -> ExitCode {
+    if let Some(code) = local::dispatch() {
+        return code;
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("serve") => return network::serve(),
+        Some("instance") => return world::host(arguments.get(1).expect("a directory")),
+        _ => {}
+    }
+    let cases = cases![
+        life::a_job_ends_and_its_log_and_status_tell_how,
+        life::a_failed_container_says_why_and_starts_again,
+        life::init_containers_come_first_and_in_order,
+        life::a_deleted_pod_ends_politely_with_all_its_processes,
+        life::a_container_that_does_not_live_is_started_again,
+        life::an_unknown_image_names_the_flag_and_can_be_mended,
+        files::volumes_and_credentials_are_where_pods_expect_them,
+        files::what_a_pod_writes_stays_in_the_pod,
+        files::what_cannot_be_mounted_is_told,
+        network::a_service_leads_to_ready_pods_by_name,
+        network::a_blocked_port_is_blamed_on_its_owner,
+        restart::nothing_outlives_a_killed_node_and_pods_are_told,
+    ];
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let filter = arguments.iter().find(|argument| !argument.starts_with('-')).cloned().unwrap_or_default();
+    let (mut passed, mut failed) = (0, 0);
+    for (module, name, case) in
+        cases.into_iter().filter(|(module, name, _)| format!("{module}::{name}").contains(&filter))
+    {
+        let since = Instant::now();
+        let result = runtime.block_on(async {
+            let world = World::new(name).await;
+            let shutdown = world.shutdown.clone();
+            let result = tokio::spawn(tokio::time::timeout(LIMIT, case(world))).await;
+            shutdown.end().await;
+            result
+        });
+        let ok = matches!(result, Ok(Ok(())));
+        let word = match result {
+            Ok(Ok(())) => "ok",
+            Ok(Err(_)) => "FAILED (took too long)",
+            Err(_) => "FAILED",
+        };
+        println!("test {module}::{name} ... {word} ({:.1} s)", since.elapsed().as_secs_f64());
+        if ok { passed += 1 } else { failed += 1 }
+    }
+    println!("\ntest result: {}. {passed} passed; {failed} failed", if failed == 0 { "ok" } else { "FAILED" });
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

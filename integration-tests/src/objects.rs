@@ -33,7 +33,7 @@ pub fn cluster_spec(state: &Path, patch: Value) -> Value {
                 "execution.checkpointing.interval": "1s",
                 "execution.checkpointing.dir": url(state, "checkpoints"),
                 "jobmanager.memory.process.size": "800m",
-                "taskmanager.memory.process.size": "900m",
+                "taskmanager.memory.process.size": "1200m",
             },
         }),
         patch,

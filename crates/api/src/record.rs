@@ -65,6 +65,13 @@ pub struct ClusterRecord {
     pub incarnation: u32,
     /// JobManagers that ended by themselves in a row, without having answered for long.
     pub failures: u32,
+    /// Uids of TaskManagers that ended by themselves and are still there: each counts once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+    /// TaskManagers that ended by themselves, since all were last well for long.
+    pub task_manager_failures: u32,
+    /// No TaskManager is created before this.
+    pub task_managers_after: Option<Timestamp>,
     /// Digest of what the pods were made from.
     pub digest: String,
     pub command: Option<Command>,

@@ -15,7 +15,7 @@ pub async fn a_deployment_in_the_form_of_the_manual_lives_and_dies(world: Arc<Wo
         json!({ "limits": { "cpu": "0.05", "memory": "300Mi" }, "requests": { "cpu": "0.05", "memory": "300Mi" } });
     let volumes = json!([{ "name": "state", "hostPath": { "path": state, "type": "DirectoryOrCreate" } }]);
     let mounts = json!([{ "name": "state", "mountPath": state }]);
-    let properties = "jobmanager.memory.process.size: 800m\ntaskmanager.memory.process.size: 900m\nexecution.checkpointing.interval: 1s\n";
+    let properties = "jobmanager.memory.process.size: 800m\ntaskmanager.memory.process.size: 1200m\nexecution.checkpointing.interval: 1s\n";
     let environment = json!([{ "name": "FLINK_PROPERTIES", "value": format!("{properties}execution.checkpointing.dir: {}\n", objects::url(&state, "checkpoints")) }]);
     let job = |name: &str| {
         json!({ "name": name, "spec": {

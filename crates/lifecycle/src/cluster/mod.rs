@@ -78,6 +78,7 @@ fn terminated(observed: &Observed<'_>, mut step: Step) -> Step {
 /// A new incarnation, of what the specification says now.
 fn begin(observed: &Observed<'_>, step: &mut Step, not_before: Option<Timestamp>) {
     step.record.incarnation += 1;
+    step.record.lost.clear();
     step.record.digest.clone_from(&observed.desired.digest);
     step.record.phase = ClusterPhase::Starting { since: observed.now, not_before };
     step.waiting = Waiting::Next;
@@ -123,6 +124,7 @@ fn backoff(failures: u32) -> SignedDuration {
 /// Deletes what belongs to earlier incarnations, and what has ended by itself.
 fn sweep(observed: &Observed<'_>, step: &mut Step) {
     let incarnation = step.record.incarnation;
+    taskmanagers::count_lost(observed, step);
     for pod in &observed.pods {
         if !pod.deleting && (pod.incarnation != incarnation || pod.state.is_over()) {
             step.effects.push(Effect::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() });

@@ -53,9 +53,6 @@ fn converge(observed: &Observed<'_>, mut step: Step, manager: &PodView, flink: &
         });
     }
     let missing = taskmanagers::create_missing(observed, &mut step, &manager.uid);
-    if missing > 0 {
-        step.record.rescaled = Some(observed.now);
-    }
     let surplus = taskmanagers::remove_surplus(observed, &mut step, flink);
     unmanaged(observed, &mut step, manager, flink);
     let required = taskmanagers::required(&observed.jobs);
@@ -70,12 +67,16 @@ fn converge(observed: &Observed<'_>, mut step: Step, manager: &PodView, flink: &
 
 /// Failures of the past no longer slow down the next start.
 fn forgive(observed: &Observed<'_>, step: &mut Step) {
-    if step.record.failures == 0 {
+    if step.record.failures == 0 && step.record.task_manager_failures == 0 {
         return;
     }
     match step.record.rescaled {
         Some(changed) if observed.now < changed + HEALTHY_AFTER => step.wake = Some(changed + HEALTHY_AFTER),
-        Some(_) => step.record.failures = 0,
+        Some(_) => {
+            step.record.failures = 0;
+            step.record.task_manager_failures = 0;
+            step.record.task_managers_after = None;
+        }
         None => step.record.rescaled = Some(observed.now),
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use api::RescalePolicy;
 
-use super::{Effect, FlinkView, JobView, Observed, PodView, Rescale, Role, Step};
+use super::{Effect, FlinkView, JobView, Observed, PodState, PodView, Rescale, Role, Step};
+use crate::Notice;
 
 /// Slots that the jobs hold or wait for.
 pub fn required(jobs: &[JobView]) -> u32 {
@@ -34,12 +35,40 @@ pub(super) fn create_missing(observed: &Observed<'_>, step: &mut Step, job_manag
     let taken: BTreeSet<u32> = current(observed, incarnation).map(|pod| pod.index).collect();
     let working = current(observed, incarnation).filter(|pod| !pod.deleting && !pod.state.is_over()).count();
     let missing = wanted(observed).required.saturating_sub(u32::try_from(working).unwrap_or(u32::MAX));
+    if let Some(after) = step.record.task_managers_after.filter(|after| missing > 0 && observed.now < *after) {
+        step.wake = Some(step.wake.map_or(after, |wake| wake.min(after)));
+        return missing;
+    }
+    if missing > 0 {
+        step.record.rescaled = Some(observed.now);
+    }
     let free = (0..).filter(|index| !taken.contains(index)).take(missing as usize);
     for index in free {
         let job_manager = job_manager.to_owned();
         step.effects.push(Effect::CreateTaskManager { incarnation, job_manager, index });
     }
     missing
+}
+
+/// Counts TaskManagers that ended by themselves: the first is replaced at once, the next ones ever more slowly.
+pub(super) fn count_lost(observed: &Observed<'_>, step: &mut Step) {
+    let over: Vec<&PodView> =
+        current(observed, step.record.incarnation).filter(|pod| pod.state.is_over() && !pod.deleting).collect();
+    let fresh: Vec<&&PodView> = over.iter().filter(|pod| !step.record.lost.contains(&pod.uid)).collect();
+    if !fresh.is_empty() {
+        let failures = step.record.task_manager_failures.saturating_add(1);
+        step.record.task_manager_failures = failures;
+        step.record.task_managers_after = Some(observed.now + super::backoff(failures));
+        step.record.rescaled = Some(observed.now);
+    }
+    for pod in &fresh {
+        let why = match &pod.state {
+            PodState::Over { detail: Some(detail) } => detail.as_str(),
+            _ => "no reason is known",
+        };
+        step.notices.push(Notice::warning("TaskManagerLost", format!("{} has ended: {why}", pod.name)));
+    }
+    step.record.lost = over.iter().map(|pod| pod.uid.clone()).collect();
 }
 
 /// Removes idle TaskManagers beyond what is wanted, after the rescale delay; returns how many are too many.

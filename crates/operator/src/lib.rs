@@ -11,7 +11,9 @@ mod reconcile;
 
 use kit::events::Events;
 use kit::monitoring::{self, Monitoring};
+use kube::Client;
 use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
 
@@ -36,6 +38,11 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let token = kit::shutdown::token()?;
     args.log_unused();
     let client = kit::client::connect(args.kube_config.as_deref()).await?;
+    serve(args, client, token).await
+}
+
+/// Runs with this client until the token is cancelled.
+pub async fn serve(args: Args, client: Client, token: CancellationToken) -> Result<(), Error> {
     let queue = kit::queue::Queue::default();
     let caches = caches::start(&client, &args.namespace, &queue, &token);
     let mut registry = Registry::default();
@@ -52,7 +59,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
         () = caches.synced() => tracing::info!("all resources are listed"),
     }
     let events = Events::start(client.clone(), COMPONENT);
-    let settings = manifests::Settings { image: args.image.clone(), dry_run: args.dry_run };
+    let settings = manifests::Settings { image: args.image, dry_run: args.dry_run };
     let context = reconcile::Context::new(client, &args.namespace, caches, events, settings);
     queue
         .drive(WIDTH, &token, |key| {

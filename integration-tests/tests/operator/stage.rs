@@ -1,0 +1,218 @@
+//! A control plane in this process with the operator beside it.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use integration_tests::local::resource;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::Client;
+use local::instance::{Instance, Options};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub const SUPERVISOR: &str = "supervisor.nextbreakpoint.com";
+const NAMESPACE: &str = "flink";
+const DEADLINE: Duration = Duration::from_secs(20);
+const INTERVAL: Duration = Duration::from_millis(10);
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    args: operator::Args,
+}
+
+pub struct Stage {
+    _directory: tempfile::TempDir,
+    instance: Instance,
+    pub client: Client,
+    stop: CancellationToken,
+    operator: JoinHandle<Result<(), operator::Error>>,
+    pub monitoring: u16,
+}
+
+impl Stage {
+    /// A stage with the custom resources.
+    pub async fn new() -> Result<Self> {
+        let stage = Self::bare().await?;
+        stage.define(api::crds()).await?;
+        Ok(stage)
+    }
+
+    /// A stage whose API server does not know our resources yet.
+    pub async fn bare() -> Result<Self> {
+        // Fails only when another test has done it.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let directory = tempfile::tempdir()?;
+        let stop = CancellationToken::new();
+        let options = Options { data_dir: directory.path().to_owned(), namespace: NAMESPACE.to_owned(), port: 6443 };
+        let instance = Instance::start(&options, stop.clone())?;
+        let client = instance.client("test", NAMESPACE);
+        let namespace = serde_json::from_value(json!({ "metadata": { "name": NAMESPACE } }))?;
+        Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await?;
+        let (controllers, authority) = (instance.client("controllers", NAMESPACE), instance.authority_pem().to_owned());
+        tokio::spawn(local::controllers::run(controllers, authority, stop.clone()));
+        let monitoring = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let operator = start_operator(instance.client("operator", NAMESPACE), monitoring, stop.clone());
+        Ok(Self { _directory: directory, instance, client, stop, operator, monitoring })
+    }
+
+    pub async fn define(&self, crds: Vec<CustomResourceDefinition>) -> Result<()> {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        for crd in crds {
+            definitions.create(&PostParams::default(), &crd).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn end(self) -> Result<()> {
+        self.stop.cancel();
+        self.operator.await??;
+        self.instance.shutdown().await;
+        Ok(())
+    }
+
+    /// One more operator, which works on the same objects.
+    pub fn second_operator(&self) -> Result<JoinHandle<Result<(), operator::Error>>> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        Ok(start_operator(self.instance.client("operator-2", NAMESPACE), port, self.stop.clone()))
+    }
+
+    pub fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
+        Ok(Api::namespaced_with(self.client.clone(), NAMESPACE, &resource(kind)?))
+    }
+
+    pub async fn create(&self, kind: &str, object: &Value) -> Result<()> {
+        let object: DynamicObject = serde_json::from_value(object.clone())?;
+        self.api(kind)?.create(&PostParams::default(), &object).await?;
+        Ok(())
+    }
+
+    pub async fn patch(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {
+        self.api(kind)?.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    pub async fn patch_status(&self, kind: &str, name: &str, status: &Value) -> Result<()> {
+        let patch = json!({ "status": status });
+        self.api(kind)?.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    pub async fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        self.api(kind)?.delete(name, &DeleteParams::background()).await?;
+        Ok(())
+    }
+
+    pub async fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
+        let object = self.api(kind)?.get_opt(name).await?;
+        Ok(object.map(serde_json::to_value).transpose()?)
+    }
+
+    pub async fn names(&self, kind: &str) -> Result<Vec<String>> {
+        let list = self.api(kind)?.list(&ListParams::default()).await?;
+        Ok(list.items.into_iter().filter_map(|object| object.metadata.name).collect())
+    }
+
+    /// Waits until the object exists and looks as wanted.
+    pub async fn expect(&self, kind: &str, name: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let look = async || Ok(self.get(kind, name).await?.filter(|object| wanted(object)));
+        match soon(look).await {
+            Ok(object) => Ok(object),
+            Err(error) => {
+                let last = self.get(kind, name).await?;
+                Err(error.context(format!("{kind}/{name} is {}", serde_json::to_string_pretty(&last)?)))
+            }
+        }
+    }
+
+    /// Waits until there is no such object.
+    pub async fn gone(&self, kind: &str, name: &str) -> Result<()> {
+        let look = async || Ok(self.get(kind, name).await?.is_none().then_some(()));
+        soon(look).await.with_context(|| format!("{kind}/{name} is still there"))
+    }
+
+    /// The supervisor lays its finalizer on an object.
+    pub async fn supervise(&self, kind: &str, name: &str) -> Result<()> {
+        let object = self.get(kind, name).await?.context("an object to supervise")?;
+        let mut finalizers = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+        finalizers.push(json!(SUPERVISOR));
+        self.patch(kind, name, &json!({ "metadata": { "finalizers": finalizers } })).await
+    }
+
+    /// The supervisor has cleaned up after an object and lets it go.
+    pub async fn release(&self, kind: &str, name: &str) -> Result<()> {
+        let object = self.get(kind, name).await?.context("an object to release")?;
+        let finalizers = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+        let others: Vec<Value> = finalizers.into_iter().filter(|finalizer| finalizer != SUPERVISOR).collect();
+        self.patch(kind, name, &json!({ "metadata": { "finalizers": others } })).await
+    }
+
+    /// What was told about an object.
+    pub async fn events(&self, name: &str) -> Result<Vec<String>> {
+        let list = self.api("event")?.list(&ListParams::default()).await?;
+        let of_object = list.items.into_iter().filter(|event| event.data["involvedObject"]["name"] == name);
+        Ok(of_object.filter_map(|event| event.data["reason"].as_str().map(str::to_owned)).collect())
+    }
+}
+
+fn start_operator(client: Client, port: u16, stop: CancellationToken) -> JoinHandle<Result<(), operator::Error>> {
+    let (namespace, port) = (format!("--namespace={NAMESPACE}"), format!("--monitoring-port={port}"));
+    let args = Cli::parse_from(["operator", &namespace, &port, "--image=flinkctl:test"]).args;
+    tokio::spawn(operator::serve(args, client, stop))
+}
+
+/// Looks until something is found.
+pub async fn soon<T, F>(mut look: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        if start.elapsed() > DEADLINE {
+            bail!("not within {DEADLINE:?}");
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+pub fn cluster_spec() -> Value {
+    json!({
+        "taskManagers": 1,
+        "runtime": { "image": "flink:2.1" },
+        "jobManager": { "serviceMode": "ClusterIP", "args": ["jobmanager"] },
+        "taskManager": { "taskSlots": 2 },
+        "supervisor": { "image": "nextbreakpoint/flinkctl:1.4.4-beta" },
+    })
+}
+
+pub fn job_spec(class: &str) -> Value {
+    json!({
+        "jobParallelism": 1,
+        "bootstrap": { "image": "jobs", "className": class, "jarPath": "/jobs.jar", "arguments": ["--a"] },
+        "savepoint": { "savepointMode": "Automatic", "savepointInterval": 60, "savepointTargetPath": "file:///s" },
+        "restart": { "restartPolicy": "Always" },
+    })
+}
+
+pub fn object(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({ "apiVersion": "nextbreakpoint.com/v1", "kind": kind, "metadata": { "name": name }, "spec": spec })
+}
+
+pub fn deployment(name: &str, jobs: &[(&str, &str)]) -> Value {
+    let jobs: Vec<Value> = jobs.iter().map(|(job, class)| json!({ "name": job, "spec": job_spec(class) })).collect();
+    object("FlinkDeployment", name, &json!({ "cluster": cluster_spec(), "jobs": jobs }))
+}
+
+/// The operator has applied this generation.
+pub fn is_updated(object: &Value) -> bool {
+    let status = &object["status"];
+    status["resourceStatus"] == "Updated" && status["observedGeneration"] == object["metadata"]["generation"]
+}

@@ -84,6 +84,7 @@ mod tests {
     fn servers_have_their_places() {
         let lines = [
             "operator run --namespace=flink --port=4444",
+            "supervisor run --namespace=flink --cluster-name=demo --polling-interval=5 --task-timeout=300",
             "bootstrap install --to /flinkctl-bin/flinkctl",
             "local up --namespace flink --image jobs=/tmp --image other=host --detach --without-operator",
             "local status -o json",

@@ -57,7 +57,7 @@ pub fn start(data: &Path) -> (Instance, NodeSettings) {
         client: instance.client("node", NAMESPACE),
         name: NODE.to_owned(),
         data_dir: data.to_owned(),
-        flink_home: None,
+        flink_home: std::env::var_os("FLINK_HOME").map(PathBuf::from),
         images: BTreeMap::from([("shell".to_owned(), ImageSource::Host)]),
         subnet: instance.subnet(),
         executable: std::env::current_exe().expect("an executable"),

@@ -107,8 +107,8 @@ impl Local {
 
     /// `kubectl apply -f -` of these objects.
     pub async fn apply(&self, objects: &[Value]) -> Result<String> {
-        let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-        self.kubectl_with(&["apply", "-f", "-"], Some(list.to_string())).await
+        let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
+        self.kubectl_with(&["apply", "-f", "-"], Some(documents.join("\n---\n"))).await
     }
 
     async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Result<String> {

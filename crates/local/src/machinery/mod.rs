@@ -14,6 +14,7 @@ mod meta;
 mod openapi;
 mod patch;
 mod present;
+mod protobuf;
 mod request;
 mod scale;
 mod schema;
@@ -50,6 +51,13 @@ pub struct Request {
     pub user_agent: Option<String>,
     pub user: User,
     pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The body as JSON, whatever form it came in; null if there is none. The error is for the client.
+    pub fn json(&self) -> std::result::Result<Value, String> {
+        request::body(self).map_err(|failure| failure.message)
+    }
 }
 
 /// Who asks. Authentication is the caller's; everything is allowed.

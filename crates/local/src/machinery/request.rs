@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Request;
 use super::error::{Failure, Result};
+use super::protobuf;
 
 /// Where a path leads. Strings are owned: requests are few and short.
 #[derive(Debug, PartialEq)]
@@ -231,6 +232,7 @@ pub(crate) fn body(request: &Request) -> Result<Value> {
         "application/json" | "" | "*/*" => serde_json::from_slice(&request.body)
             .map_err(|error| Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"))),
         "application/yaml" => yaml(&request.body),
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(&request.body),
         _ => Err(Failure::unsupported_media_type("application/json, application/yaml")),
     }
 }

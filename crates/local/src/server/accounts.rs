@@ -106,8 +106,7 @@ fn post(request: &Request, answer: impl FnOnce(Value) -> Answer) -> Answer {
     if request.method != Method::POST {
         return Err(Failure::method_not_allowed());
     }
-    let body: Value = serde_json::from_slice(&request.body)
-        .map_err(|error| Failure::bad_request(format!("the body is no JSON: {error}")))?;
+    let body = request.json().map_err(|why| Failure::bad_request(why))?;
     if !body.is_object() {
         return Err(Failure::bad_request("the body is no object"));
     }

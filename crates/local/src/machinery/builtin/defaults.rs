@@ -15,7 +15,7 @@ pub(super) fn normalise(object: &mut Value) {
             for (key, value) in map {
                 match (key.as_str(), &mut *value) {
                     ("limits" | "requests" | "capacity" | "allocatable", Value::Object(quantities)) => {
-                        quantities.values_mut().for_each(number_to_text)
+                        quantities.values_mut().for_each(number_to_text);
                     }
                     ("sizeLimit" | "storage", value) => number_to_text(value),
                     // A definition's schemas and a ConfigMap's data may contain such keys by chance.

@@ -114,7 +114,7 @@ pub(super) fn addresses(admission: &Admission<'_>, object: &mut Value) -> Vec<Fi
         // One at a time is enough: a service of several node ports is rare, and each gets the next free one.
         let mut next = allocator.node_port();
         for port in each(spec, "ports") {
-            if let Some(free) = next.filter(|_| !port.contains_key("nodePort")) {
+            if let Some(free) = next.filter(|_| port.get("nodePort").is_none_or(|port| *port == 0)) {
                 port.insert("nodePort".into(), free.into());
                 next = Some(free + 1).filter(|port| NODE_PORTS.contains(port));
             }

@@ -303,7 +303,7 @@ fn definition(object: &Value, errors: &mut Vec<FieldError>) {
         match version.pointer("/schema/openAPIV3Schema") {
             None => errors.push(FieldError::required(at, "schemas are required")),
             Some(schema) if schema["type"] != "object" => {
-                errors.push(FieldError::required(format!("{at}.type"), "must be object at the root"))
+                errors.push(FieldError::required(format!("{at}.type"), "must be object at the root"));
             }
             Some(schema) => structural(schema, &at, errors),
         }

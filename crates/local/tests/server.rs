@@ -212,3 +212,40 @@ async fn kubectl_applies_reads_and_waits() {
     kubectl_ok(path, &["version"]).await;
     instance.shutdown().await;
 }
+
+/// What kubectl makes itself it sends in the binary form.
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_creates_what_it_makes_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let instance = start(directory.path());
+    make_default_namespace(&client(directory.path()).await).await;
+    let path = directory.path();
+    let commands: [&'static [&'static str]; 9] = [
+        &["create", "namespace", "n"],
+        &["create", "configmap", "m", "--from-literal=key=value"],
+        &["create", "secret", "generic", "s", "--from-literal=key=value"],
+        &["create", "serviceaccount", "a"],
+        &["create", "deployment", "d", "--image=i:1", "--replicas=2", "--port=80", "--", "sleep", "1"],
+        &["create", "job", "j", "--image=i:1", "--", "true"],
+        &["create", "service", "clusterip", "v", "--tcp=80:8080"],
+        &["create", "role", "r", "--verb=get", "--resource=pods"],
+        &["create", "rolebinding", "b", "--role=r", "--serviceaccount=default:a"],
+    ];
+    for command in commands {
+        kubectl_ok(path, command).await;
+    }
+    let read: [(&'static [&'static str], &str); 6] = [
+        (&["get", "cm", "m", "-o", "jsonpath={.data}"], r#"{"key":"value"}"#),
+        (&["get", "secret", "s", "-o", "jsonpath={.data.key}"], "dmFsdWU="),
+        (&["get", "deployment", "d", "-o", "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].command}"], r#"2 ["sleep","1"]"#),
+        (&["get", "job", "j", "-o", "jsonpath={.spec.template.spec.restartPolicy}"], "Never"),
+        (&["get", "service", "v", "-o", "jsonpath={.spec.ports[0].targetPort}"], "8080"),
+        (&["get", "rolebinding", "b", "-o", "jsonpath={.subjects[0].name} {.roleRef.name}"], "a r"),
+    ];
+    for (command, expected) in read {
+        assert_eq!(kubectl_ok(path, command).await, expected, "{command:?}");
+    }
+    assert!(!kubectl_ok(path, &["create", "token", "a"]).await.trim().is_empty());
+    assert!(kubectl_ok(path, &["auth", "whoami"]).await.contains("flinkctl-local-admin"));
+    instance.shutdown().await;
+}

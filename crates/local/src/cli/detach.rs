@@ -10,7 +10,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use super::{Error, UpArgs, preflight, system, up};
+use super::{Error, UpArgs, line, preflight, system, up};
 use crate::files;
 use crate::lock::{self, holder};
 
@@ -39,11 +39,11 @@ pub async fn up(args: &UpArgs) -> Result<(), Error> {
         .map_err(system("start in the background"))?;
     let stdout = child.stdout.take().expect("piped above");
     let mut lines = BufReader::new(stdout).lines();
-    while let Some(line) = lines.next_line().await.map_err(system("listen to the background process"))? {
-        if line == up::READY {
+    while let Some(text) = lines.next_line().await.map_err(system("listen to the background process"))? {
+        if text == up::READY {
             return Ok(());
         }
-        println!("{line}");
+        line(&text);
     }
     // It ended before it was ready.
     let _ = child.wait().await;

@@ -11,6 +11,7 @@ mod status;
 mod up;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -214,6 +215,11 @@ impl DataDir {
     fn flag(&self) -> String {
         self.data_dir.as_ref().map_or_else(String::new, |path| format!(" --data-dir {}", quote(path)))
     }
+}
+
+/// A line of data. A reader that has seen enough and went away is no failure.
+fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A path as a shell takes it.

@@ -6,14 +6,14 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::{Error, Output, StatusArgs, connect, request};
+use super::{Error, Output, StatusArgs, connect, line, request};
 use crate::{kubeconfig, lock};
 
 pub async fn status(args: &StatusArgs) -> Result<(), Error> {
     let data_dir = args.data.path()?;
     let Some(pid) = lock::holder(&data_dir)? else {
         if args.output == Output::Json {
-            println!("{:#}", json!({"running": false, "dataDir": data_dir}));
+            line(&format!("{:#}", json!({"running": false, "dataDir": data_dir})));
         }
         return Err(Error::NotRunning(data_dir));
     };
@@ -34,15 +34,15 @@ pub async fn status(args: &StatusArgs) -> Result<(), Error> {
                 "version": version.git_version,
                 "pods": rows.iter().map(Row::json).collect::<Vec<_>>(),
             });
-            println!("{status:#}");
+            line(&format!("{status:#}"));
         }
         Output::Table => {
-            println!("process     {pid}");
-            println!("data        {}", data_dir.display());
-            println!("kubeconfig  {}", kubeconfig.display());
-            println!("namespace   {}", client.default_namespace());
-            println!();
-            println!("{}", table(&rows));
+            line(&format!("process     {pid}"));
+            line(&format!("data        {}", data_dir.display()));
+            line(&format!("kubeconfig  {}", kubeconfig.display()));
+            line(&format!("namespace   {}", client.default_namespace()));
+            line("");
+            line(&table(&rows).trim_fmt());
         }
     }
     Ok(())
@@ -96,6 +96,9 @@ fn table(rows: &[Row]) -> Table {
     for row in rows {
         let restarts = row.restarts.to_string();
         table.add_row([&row.namespace, &row.name, &row.ready, &row.state, &restarts, &row.address]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
     table
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::preflight::{self, Machine};
-use super::{Error, UpArgs, install, quote, system};
+use super::{Error, UpArgs, install, line, quote, system};
 use crate::instance::{Instance, Options};
 use crate::node::{self, NodeSettings};
 use crate::{controllers, kubeconfig};
@@ -143,13 +143,13 @@ impl Parts {
 /// What to type next, in a form that a shell can take: `eval "$(flinkctl local up --detach)"`.
 fn print_next(args: &UpArgs, data_dir: &Path) {
     let flag = args.data.flag();
-    println!("export KUBECONFIG={}", quote(&kubeconfig::path(data_dir)));
-    println!("# then, for example:");
-    println!("#   kubectl get flinkdeployments,flinkclusters,flinkjobs");
-    println!("#   flinkctl local status{flag}");
-    println!("#   flinkctl local down{flag}");
+    line(&format!("export KUBECONFIG={}", quote(&kubeconfig::path(data_dir))));
+    line("# then, for example:");
+    line("#   kubectl get flinkdeployments,flinkclusters,flinkjobs");
+    line(&format!("#   flinkctl local status{flag}"));
+    line(&format!("#   flinkctl local down{flag}"));
     if args.detached {
-        println!("{READY}");
+        line(READY);
     }
 }
 

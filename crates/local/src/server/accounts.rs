@@ -1,4 +1,4 @@
-//! What this server answers about tokens: `TokenRequest` of a service account, and `TokenReview`.
+//! What this server answers about users: `TokenRequest` of a service account, `TokenReview`, `SelfSubjectReview`.
 //!
 //! Invariant: a token is as good as its service account and, if bound, its pod: gone (or replaced) means unknown.
 
@@ -15,7 +15,7 @@ use crate::machinery::{Request, User};
 type Answer = Result<(u16, Value), Failure>;
 
 impl Server {
-    /// The answer to a request that is about tokens; nothing for every other request.
+    /// The answer to a request that is about users; nothing for every other request.
     pub(super) fn own_answer(&self, request: &Request) -> Option<Answer> {
         let parts: Vec<&str> = request.path.trim_matches('/').split('/').collect();
         match parts.as_slice() {
@@ -24,6 +24,9 @@ impl Server {
             }
             ["apis", "authentication.k8s.io", "v1", "tokenreviews"] => {
                 Some(post(request, |body| Ok(self.review(body))))
+            }
+            ["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"] => {
+                Some(post(request, |body| Ok(who_am_i(&request.user, body))))
             }
             _ => None,
         }
@@ -100,6 +103,13 @@ impl Server {
         };
         (201, body)
     }
+}
+
+fn who_am_i(user: &User, mut body: Value) -> (u16, Value) {
+    body["kind"] = "SelfSubjectReview".into();
+    body["apiVersion"] = "authentication.k8s.io/v1".into();
+    body["status"] = json!({"userInfo": {"username": user.name, "groups": user.groups}});
+    (201, body)
 }
 
 fn post(request: &Request, answer: impl FnOnce(Value) -> Answer) -> Answer {

@@ -264,7 +264,7 @@ async fn a_job_without_retries_fails_with_its_pod_and_leaves_nothing() {
     set_phase(&pods, &pod, "Failed").await.unwrap();
     let failed = condition(&jobs, "failed", "Failed").await;
     assert_eq!(failed["status"]["failed"], 1);
-    assert_eq!(names(&pods).await, [pod.clone()], "the failed pod stays for its log, and no other comes");
+    assert_eq!(names(&pods).await, std::slice::from_ref(&pod), "the failed pod stays for its log, and no other comes");
 
     // A pod that somebody deletes is a failure too, and not a reason for another one.
     jobs.create(&PostParams::default(), &job("deleted", &json!({"backoffLimit": 0}))).await.unwrap();

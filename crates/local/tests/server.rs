@@ -237,7 +237,10 @@ async fn kubectl_creates_what_it_makes_itself() {
     let read: [(&'static [&'static str], &str); 6] = [
         (&["get", "cm", "m", "-o", "jsonpath={.data}"], r#"{"key":"value"}"#),
         (&["get", "secret", "s", "-o", "jsonpath={.data.key}"], "dmFsdWU="),
-        (&["get", "deployment", "d", "-o", "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].command}"], r#"2 ["sleep","1"]"#),
+        (
+            &["get", "deployment", "d", "-o", "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].command}"],
+            r#"2 ["sleep","1"]"#,
+        ),
         (&["get", "job", "j", "-o", "jsonpath={.spec.template.spec.restartPolicy}"], "Never"),
         (&["get", "service", "v", "-o", "jsonpath={.spec.ports[0].targetPort}"], "8080"),
         (&["get", "rolebinding", "b", "-o", "jsonpath={.subjects[0].name} {.roleRef.name}"], "a r"),

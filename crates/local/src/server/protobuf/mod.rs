@@ -154,7 +154,8 @@ mod tests {
         let metadata = [field(1, b"m"), field(2, b""), field(8, b"")].concat();
         let entry = [field(1, b"key"), field(2, b"value")].concat();
         let body = envelope("v1", "ConfigMap", &[field(1, &metadata), field(2, &entry)].concat());
-        let expected = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"key": "value"}});
+        let expected =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"key": "value"}});
         assert_eq!(decode(&body).unwrap(), expected);
     }
 

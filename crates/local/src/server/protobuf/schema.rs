@@ -104,12 +104,8 @@ const SELECTOR: Message = &[
 ];
 
 const NAMESPACE: Message = &[m(1, "metadata", META), m(2, "spec", &[f(1, "finalizers", TEXTS)]), f(3, "status", Skip)];
-const CONFIG_MAP: Message = &[
-    m(1, "metadata", META),
-    f(2, "data", TEXT_MAP),
-    f(3, "binaryData", Map(&Bytes)),
-    f(4, "immutable", OptionalBool),
-];
+const CONFIG_MAP: Message =
+    &[m(1, "metadata", META), f(2, "data", TEXT_MAP), f(3, "binaryData", Map(&Bytes)), f(4, "immutable", OptionalBool)];
 const SECRET: Message = &[
     m(1, "metadata", META),
     f(2, "data", Map(&Bytes)),

@@ -276,6 +276,10 @@ pub struct FlinkClusterStatus {
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "schema::conditions_or_none")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
+    /// Flink ids of running jobs that flinkctl did not start; see `spec.supervisor.unmanagedJobs`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub unmanaged_jobs: Vec<String>,
     /// The last command given by annotation.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub last_action: Option<LastAction>,

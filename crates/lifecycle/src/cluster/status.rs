@@ -10,6 +10,9 @@ use api::{FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, tim
 use super::{Observed, PodView, Role, Step, Waiting, wanted};
 use crate::Reading;
 
+/// How many jobs that are not ours are listed.
+const MOST_SHOWN: usize = 256;
+
 /// What the status also says, which no decision depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -44,6 +47,7 @@ pub fn status(
     after.rescale_timestamp = step.record.rescaled.map(text);
     after.digest = Some(facts.digest.clone());
     after.observed_generation = facts.generation;
+    unmanaged(&mut after, observed, step);
     conditions(&mut after, observed, step, facts);
     if let Some(report) = &step.report {
         after.last_action = Some(report.last_action(observed.now));
@@ -53,6 +57,20 @@ pub fn status(
         after.timestamp = Some(text(observed.now));
     }
     after
+}
+
+/// Told only while nothing of ours is under way, when what is not ours can be told apart.
+fn unmanaged(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &Step) {
+    let running = matches!(step.record.phase, ClusterPhase::Started { .. });
+    if !running {
+        after.unmanaged_jobs.clear();
+    }
+    let Reading::Known(flink) = &observed.flink else { return };
+    if running && observed.jobs.iter().all(|job| job.settled) {
+        let ours = |id: &String| observed.jobs.iter().any(|job| job.flink_id.as_ref() == Some(id));
+        after.unmanaged_jobs = flink.live_jobs.iter().filter(|id| !ours(id)).take(MOST_SHOWN).cloned().collect();
+        after.unmanaged_jobs.sort();
+    }
 }
 
 fn working<'a>(observed: &'a Observed<'_>, step: &Step) -> impl Iterator<Item = &'a PodView> {

@@ -116,7 +116,7 @@ fn post(request: &Request, answer: impl FnOnce(Value) -> Answer) -> Answer {
     if request.method != Method::POST {
         return Err(Failure::method_not_allowed());
     }
-    let body = request.json().map_err(|why| Failure::bad_request(why))?;
+    let body = request.json().map_err(Failure::bad_request)?;
     if !body.is_object() {
         return Err(Failure::bad_request("the body is no object"));
     }

@@ -220,6 +220,7 @@ impl Reconciler {
             }
         }
         self.tell(&about, &step.notices);
+        self.tell(&about, cluster::status::new_trouble(&before, &step).as_slice());
         for effect in &step.effects {
             self.actor.on_cluster(&object, effect, self.manager.as_ref()).await?;
         }
@@ -328,6 +329,7 @@ impl Reconciler {
             }
         }
         self.tell(&about, &step.notices);
+        self.tell(&about, job::status::new_trouble(&before, &step).as_slice());
         let address = observed.cluster.job_manager.as_ref().map(|manager| manager.address.clone());
         for effect in &step.effects {
             self.actor.on_job(&object, effect, self.manager.as_ref(), address.as_deref()).await?;

@@ -89,9 +89,11 @@ fn answer(observed: &Observed<'_>, mut step: Step, pod: &PodView, since: Timesta
                 step.effects.push(Effect::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() });
                 return step.wait(Waiting::JobManager { detail: format!("it does not answer ({why})") });
             }
+            if let PodState::Pending { detail: Some(detail) } = &pod.state {
+                return step.wait(Waiting::Trouble { detail: format!("{}: {detail}", pod.name) });
+            }
             let detail = match &pod.state {
-                PodState::Pending { detail: Some(detail) } => detail.clone(),
-                PodState::Pending { detail: None } => "its pod is being started".into(),
+                PodState::Pending { .. } => "its pod is being started".into(),
                 PodState::Running | PodState::Over { .. } => format!("it does not answer yet ({why})"),
             };
             step.wait(Waiting::JobManager { detail })

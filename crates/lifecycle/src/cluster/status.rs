@@ -3,12 +3,12 @@
 //! Pure and stable: the same knowledge gives the same status, so that a settled cluster causes no write.
 
 use api::cluster::ClusterDigest;
-use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
+use api::conditions::{PROGRESSING, READY, STALLED, condition, set_condition};
 use api::record::{ClusterPhase, ClusterRecord};
 use api::{FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, timestamp as text};
 
 use super::{Observed, PodView, Role, Step, Waiting, wanted};
-use crate::Reading;
+use crate::{Notice, Reading};
 
 /// How many jobs that are not ours are listed.
 const MOST_SHOWN: usize = 256;
@@ -106,6 +106,7 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
     let reason = match &step.waiting {
         Waiting::Unsupported { .. } => "UnsupportedFlink",
         Waiting::Flink { .. } => "Unreachable",
+        Waiting::Trouble { .. } => TROUBLE,
         _ => match &step.record.phase {
             ClusterPhase::New => "Unknown",
             ClusterPhase::Starting { .. } => "Starting",
@@ -124,6 +125,16 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
     set(STALLED, unsupported, reason, message);
 }
 
+/// Condition reason of [`Waiting::Trouble`].
+pub const TROUBLE: &str = "PodTrouble";
+
+/// A trouble that the last status did not tell of yet.
+pub fn new_trouble(before: &FlinkClusterStatus, step: &Step) -> Option<Notice> {
+    let Waiting::Trouble { detail } = &step.waiting else { return None };
+    let known = condition(&before.conditions, READY).is_some_and(|ready| ready.message == *detail);
+    (!known).then(|| Notice::warning(TROUBLE, detail.clone()))
+}
+
 /// What the cluster waits for, in one sentence.
 pub fn explain(waiting: &Waiting) -> String {
     match waiting {
@@ -133,6 +144,7 @@ pub fn explain(waiting: &Waiting) -> String {
         Waiting::Deletion => "being deleted".into(),
         Waiting::OldPods { names } => format!("earlier JobManagers are still there: {}", names.join(", ")),
         Waiting::Backoff { until, why } => format!("{why}; the next one starts at {until:.0}"),
+        Waiting::Trouble { detail } => detail.clone(),
         Waiting::JobManager { detail } => format!("the JobManager is starting: {detail}"),
         Waiting::Slots { registered, required } => format!("{registered} of {required} task slots are registered"),
         Waiting::Idle { surplus } => format!("{surplus} TaskManagers more than wanted go once they are idle"),

@@ -156,6 +156,8 @@ pub enum Waiting {
     OldPods { names: Vec<String> },
     Backoff { until: Timestamp, why: String },
     JobManager { detail: String },
+    /// A pod that will not run by itself, such as one whose image cannot be pulled.
+    Trouble { detail: String },
     Slots { registered: u32, required: u32 },
     Idle { surplus: u32 },
     Jobs { names: Vec<String> },

@@ -2,14 +2,14 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled job causes no write.
 
-use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
+use api::conditions::{PROGRESSING, READY, STALLED, condition, set_condition};
 use api::job::JobDigest;
 use api::record::{End, JobPhase, JobRecord};
 use api::{FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
 
 use super::ended::describe;
 use super::{ClusterState, Observed, Step, Waiting};
-use crate::Reading;
+use crate::{Notice, Reading};
 
 /// What the status also says, which no decision depends on.
 #[derive(Clone, Debug, Default)]
@@ -141,6 +141,9 @@ fn summary(step: &Step) -> (&'static str, String) {
     if let Waiting::Stalled { reason, message } = &step.waiting {
         return (reason, message.clone());
     }
+    if let Waiting::Trouble { detail } = &step.waiting {
+        return (TROUBLE, detail.clone());
+    }
     match &step.record.phase {
         JobPhase::Ended { end, .. } => (end_reason(end), ended(end, &step.waiting)),
         JobPhase::New => ("Unknown", explain(&step.waiting)),
@@ -187,6 +190,16 @@ fn bootstrap_reason(reason: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == reason).unwrap_or("NotStarted")
 }
 
+/// Condition reason of [`Waiting::Trouble`].
+pub const TROUBLE: &str = "PodTrouble";
+
+/// A trouble that the last status did not tell of yet.
+pub fn new_trouble(before: &FlinkJobStatus, step: &Step) -> Option<Notice> {
+    let Waiting::Trouble { detail } = &step.waiting else { return None };
+    let known = condition(&before.conditions, READY).is_some_and(|ready| ready.message == *detail);
+    (!known).then(|| Notice::warning(TROUBLE, detail.clone()))
+}
+
 /// What the job waits for, in one sentence.
 pub fn explain(waiting: &Waiting) -> String {
     match waiting {
@@ -201,7 +214,7 @@ pub fn explain(waiting: &Waiting) -> String {
         Waiting::OldBootstrap => "the last bootstrap is being removed".into(),
         Waiting::Slots => "there are not enough task slots yet".into(),
         Waiting::Flink { why } => format!("the JobManager does not answer: {why}"),
-        Waiting::Submission { detail } => detail.clone(),
+        Waiting::Submission { detail } | Waiting::Trouble { detail } => detail.clone(),
         Waiting::Tasks { state } => format!("Flink says {state}; not all tasks run"),
         Waiting::Savepoint => "a savepoint is in progress".into(),
         Waiting::Cancellation => "Flink cancels the job".into(),

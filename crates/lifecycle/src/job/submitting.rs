@@ -124,9 +124,9 @@ fn submit(
             step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
             step.wait(Waiting::OldBootstrap)
         }
-        BootstrapView::Active { detail, .. } => {
-            let detail = detail.clone().unwrap_or_else(|| "the bootstrap is at work".into());
-            step.wait(Waiting::Submission { detail })
+        BootstrapView::Active { detail: Some(detail), .. } => step.wait(Waiting::Trouble { detail: detail.clone() }),
+        BootstrapView::Active { detail: None, .. } => {
+            step.wait(Waiting::Submission { detail: "the bootstrap is at work".into() })
         }
         BootstrapView::Ended { outcome: Outcome::Submitted, .. } => {
             step.wait(Waiting::Submission { detail: "Flink has accepted the job and does not list it yet".into() })

@@ -157,6 +157,8 @@ pub enum Waiting {
     Slots,
     Flink { why: String },
     Submission { detail: String },
+    /// A pod that will not run by itself, such as one whose image cannot be pulled.
+    Trouble { detail: String },
     Tasks { state: String },
     Savepoint,
     Cancellation,

@@ -41,6 +41,8 @@ pub struct Observed<'a> {
     pub deployment: Option<Seen<'a>>,
     /// Supervisor pods of this cluster.
     pub pods: usize,
+    /// Why one of them does not run, if Kubernetes says so.
+    pub trouble: Option<&'a str>,
     /// The manifest of the Deployment as it should be, or why there is none.
     pub wanted: Result<&'a Value, &'a str>,
     pub last: Option<&'a Correction>,
@@ -111,6 +113,10 @@ pub fn plan(observed: &Observed<'_>, now: Timestamp) -> Plan {
     let mut plan = deployment(observed, now);
     if !deleting && !has_finalizer(cluster, names::OPERATOR_FINALIZER) {
         plan.effects.insert(0, Effect::AddFinalizer);
+    }
+    if let Some(why) = observed.trouble {
+        let text = format!("the supervisor does not run: {why}; see spec.supervisor");
+        plan.notices.push(Notice::warning("SupervisorFailing", text));
     }
     if deleting && plan.waiting.is_none() && plan.effects.is_empty() {
         plan.waiting = Some("the supervisor is cleaning up".to_owned());

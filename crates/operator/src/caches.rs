@@ -9,6 +9,7 @@ use kit::queue::Queue;
 use kube::Client;
 use kube::api::Api;
 use kube::runtime::watcher;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +17,46 @@ use crate::key::{self, Key};
 
 /// A supervisor Deployment as it is compared with its manifest.
 pub type Supervisor = Projection<Deployment, Value, Ignored>;
-/// That a pod exists is all that matters.
-pub type SupervisorPod = Projection<Pod, Ignored, Ignored>;
+/// That a pod exists, and what keeps it from running, is all that matters.
+pub type SupervisorPod = Projection<Pod, Ignored, PodState>;
+
+/// What a pod's status says of its containers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodState {
+    container_statuses: Vec<Container>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Container {
+    state: ContainerState,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerState {
+    waiting: Option<Waiting>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Waiting {
+    reason: String,
+    message: String,
+}
+
+/// Reasons of a waiting container that are no trouble.
+const ORDINARY: [&str; 3] = ["", "ContainerCreating", "PodInitializing"];
+
+impl PodState {
+    /// Why a container does not start.
+    pub fn trouble(&self) -> Option<String> {
+        let mut waiting = self.container_statuses.iter().filter_map(|container| container.state.waiting.as_ref());
+        let waiting = waiting.find(|waiting| !ORDINARY.contains(&waiting.reason.as_str()))?;
+        Some(format!("{}: {}", waiting.reason, waiting.message))
+    }
+}
 
 /// Everything that decisions are made from.
 #[derive(Clone)]
@@ -117,7 +156,19 @@ fn complaint(what: &str, state: State) -> Option<String> {
 mod tests {
     use kit::cache::State;
 
-    use super::complaint;
+    use super::{PodState, complaint};
+
+    #[test]
+    fn a_container_that_cannot_start_is_trouble() {
+        let read = |waiting: &str| {
+            let text = format!(r#"{{"phase": "Pending", "containerStatuses": [{{"name": "supervisor", "state": {waiting}}}]}}"#);
+            serde_json::from_str::<PodState>(&text).unwrap().trouble()
+        };
+        assert_eq!(read(r#"{"waiting": {"reason": "ContainerCreating"}}"#), None);
+        assert_eq!(read(r#"{"running": {"startedAt": "2026-01-01T00:00:00Z"}}"#), None);
+        let trouble = read(r#"{"waiting": {"reason": "ErrImagePull", "message": "no such image"}}"#);
+        assert_eq!(trouble.as_deref(), Some("ErrImagePull: no such image"));
+    }
 
     #[test]
     fn a_missing_definition_is_told_with_what_to_do() {

@@ -84,3 +84,15 @@ async fn an_object_that_cannot_be_read_hurts_only_itself() -> Result<()> {
     ensure!(stage.names("fc").await? == ["good"], "nothing is made of what cannot be read");
     stage.end().await
 }
+
+#[tokio::test]
+async fn a_supervisor_whose_image_is_missing_is_told_about_on_its_cluster() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.create("fd", &deployment("demo", &[])).await?;
+    let pod = soon(async || Ok(stage.names("pod").await?.pop())).await?;
+    let waiting = json!({ "waiting": { "reason": "ErrImagePull", "message": "no such image" } });
+    let container = json!({ "name": "supervisor", "state": waiting, "ready": false, "restartCount": 0, "image": "i", "imageID": "" });
+    stage.patch_status("pod", &pod, &json!({ "containerStatuses": [container] })).await?;
+    soon(async || Ok(stage.events("demo").await?.contains(&"SupervisorFailing".to_owned()).then_some(()))).await?;
+    stage.end().await
+}

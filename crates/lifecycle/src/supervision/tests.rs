@@ -67,6 +67,7 @@ fn run(
             cluster,
             deployment,
             pods,
+            trouble: None,
             wanted: Ok(wanted),
             last,
         },
@@ -243,10 +244,32 @@ fn a_cluster_without_manifest_says_why() {
         cluster: &there,
         deployment: None,
         pods: 0,
+        trouble: None,
         wanted: Err("supervisor.resources is not valid"),
         last: None,
     };
     let plan = plan(&observed, now());
     assert!(plan.effects.is_empty());
     assert_eq!(plan.notices[0].message, "supervisor.resources is not valid");
+}
+
+#[test]
+fn a_supervisor_that_does_not_run_is_told_about() {
+    let wanted = wanted("a", "1");
+    let (meta, spec) = held(&wanted, 1);
+    let there = cluster(&BOTH, true);
+    let observed = Observed {
+        cluster: &there,
+        deployment: Some(Seen {
+            meta: &meta,
+            spec: &spec,
+        }),
+        pods: 1,
+        trouble: Some("pod supervisor-demo-x: ErrImagePull: no such image"),
+        wanted: Ok(&wanted),
+        last: None,
+    };
+    let plan = plan(&observed, now());
+    assert_eq!(plan.notices[0].reason, "SupervisorFailing");
+    assert!(plan.effects.is_empty());
 }

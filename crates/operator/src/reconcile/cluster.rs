@@ -38,11 +38,13 @@ impl Context {
         let name = found.name_any();
         let seen = self.0.caches.supervisors.get(&names::supervisor(&name));
         let pods = self.0.caches.pods.matching(|pod| cluster_label(&pod.metadata).as_ref() == Some(&name));
+        let trouble = pods.iter().find_map(|pod| Some(format!("pod {}: {}", pod.name_any(), pod.status.trouble()?)));
         let last = self.correction(&found.uid().unwrap_or_default());
         let observed = Observed {
             cluster: found,
             deployment: seen.as_ref().map(|seen| Seen { meta: &seen.metadata, spec: &seen.spec }),
             pods: pods.len(),
+            trouble: trouble.as_deref(),
             wanted: wanted.map_err(String::as_str),
             last: last.as_ref(),
         };

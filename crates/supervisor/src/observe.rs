@@ -188,6 +188,13 @@ pub fn job_view(object: &FlinkJob) -> JobView {
     JobView { name, slots, live, settled, supervised, flink_id }
 }
 
+/// Whether a job finds its slots among the registered ones. A job that wants more than there can be keeps no other one waiting.
+pub fn has_slots(jobs: &[JobView], name: &str, registered: u32) -> bool {
+    let held: u32 = jobs.iter().filter(|job| job.live && job.name != name).map(|job| job.slots).sum();
+    let wanted = jobs.iter().find(|job| job.name == name).map_or(0, |job| job.slots);
+    registered >= held.saturating_add(wanted)
+}
+
 /// Flink pods of an earlier cluster of this name may still live; they are not ours to delete.
 pub fn foreign_pods(caches: &Caches, cluster_uid: &str) -> bool {
     caches.pods.all().iter().any(|pod| {
@@ -202,7 +209,7 @@ pub fn cluster_of(
     record: &ClusterRecord,
     pods: &[PodView],
     foreign: bool,
-    jobs: &[JobView],
+    slots: impl Fn(u32) -> bool,
     manager: Option<&JobManager>,
     now: Timestamp,
 ) -> Cluster {
@@ -222,7 +229,7 @@ pub fn cluster_of(
     alive.dedup();
     let pod = current_job_manager(record, pods);
     let answering = manager.filter(|manager| pod.is_some_and(|pod| pod.uid == manager.uid));
-    let slots = answering.and_then(|manager| manager.flink.known()).map_or(0, |flink| flink.slots_total);
+    let registered = answering.and_then(|manager| manager.flink.known()).map_or(0, |flink| flink.slots_total);
     Cluster {
         state,
         without_savepoint,
@@ -231,7 +238,7 @@ pub fn cluster_of(
             Some(job::JobManager { number: pod.incarnation, uid: pod.uid.clone(), address })
         }),
         alive,
-        slots: slots >= cluster::required(jobs),
+        slots: slots(registered),
         jobs: answering.map_or_else(
             || Reading::Unknown { why: "there is no JobManager".into(), since: now },
             |manager| manager.jobs.clone(),

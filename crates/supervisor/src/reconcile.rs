@@ -292,8 +292,9 @@ impl Reconciler {
         let desired = observe::job_desired(object);
         let pods = observe::pods(&self.caches, &Self::uid(&owner));
         let foreign = observe::foreign_pods(&self.caches, &Self::uid(&owner));
-        let mut view =
-            observe::cluster_of(&cluster_record, &pods, foreign, &self.views(), self.manager.as_ref(), now);
+        let jobs = self.views();
+        let slots = |registered| observe::has_slots(&jobs, name, registered);
+        let mut view = observe::cluster_of(&cluster_record, &pods, foreign, slots, self.manager.as_ref(), now);
         let short = names::short_job_name(&self.actor.cluster, name).unwrap_or(name);
         let bootstrap = observe::bootstrap(&self.caches, &self.actor.cluster, short, &desired.uid);
         let checkpoints = self.execution(&record, &mut view, now).await;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use lifecycle::cluster::{PodState, Role};
+use lifecycle::cluster::{JobView, PodState, Role};
 use lifecycle::command::Requested;
 use lifecycle::job::{BootstrapView, Outcome};
 use serde_json::{Value, json};
 
-use super::{flink_pod, present, request};
+use super::{flink_pod, has_slots, present, request};
 use crate::caches::{JobObject, PodObject};
 
 fn pod(labels: Value, status: Value) -> PodObject {
@@ -86,4 +86,20 @@ fn a_request_is_named_by_its_timestamp_or_by_the_version_that_was_read() {
         request(&meta(json!({key: "HALT", "operator.nextbreakpoint.com/action-timestamp": "7"}))).unwrap();
     assert_eq!((stamped.id.as_str(), stamped.stamped), ("7", true));
     assert_eq!(stamped.action, Requested::Invalid("HALT".into()));
+}
+
+#[test]
+fn a_job_that_wants_too_much_keeps_no_other_waiting() {
+    let job = |name: &str, slots, live| JobView {
+        name: name.into(),
+        slots,
+        live,
+        settled: live,
+        supervised: true,
+        flink_id: None,
+    };
+    let jobs = [job("running", 2, true), job("huge", 100, false), job("small", 1, false)];
+    assert!(has_slots(&jobs, "small", 3));
+    assert!(!has_slots(&jobs, "huge", 3));
+    assert!(!has_slots(&jobs, "small", 2));
 }

@@ -2,16 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{AsyncReadExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenReview};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{
-    ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+    ApiResource, DynamicObject, GroupVersionKind, LogParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
@@ -250,5 +251,79 @@ async fn kubectl_creates_what_it_makes_itself() {
     }
     assert!(!kubectl_ok(path, &["create", "token", "a"]).await.trim().is_empty());
     assert!(kubectl_ok(path, &["auth", "whoami"]).await.contains("flinkctl-local-admin"));
+    instance.shutdown().await;
+}
+
+/// The log file that the node writes for the first run of a container.
+fn log_file(directory: &Path, pod: &Pod) -> PathBuf {
+    let uid = pod.metadata.uid.as_deref().unwrap();
+    let container = directory.join("pods").join(format!("default_p_{uid}")).join("main");
+    std::fs::create_dir_all(&container).unwrap();
+    container.join("0.log")
+}
+
+async fn make_running_pod(pods: &Api<Pod>) -> Pod {
+    let pod =
+        json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n", "containers": [{"name": "main", "image": "i"}]}});
+    pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap()
+}
+
+async fn set_state(pods: &Api<Pod>, phase: &str, state: serde_json::Value) {
+    let container =
+        json!({"name": "main", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+    let patch = Patch::Merge(json!({"status": {"phase": phase, "containerStatuses": [container]}}));
+    pods.patch_status("p", &PatchParams::default(), &patch).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_are_read_from_the_end_and_followed_to_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let instance = start(directory.path());
+    let client = client(directory.path()).await;
+    make_default_namespace(&client).await;
+    let pods: Api<Pod> = Api::default_namespaced(client);
+    let pod = make_running_pod(&pods).await;
+    let waiting = pods.logs("p", &LogParams::default()).await.unwrap_err().to_string();
+    assert!(waiting.contains("is waiting to start: ContainerCreating"), "{waiting}");
+
+    let path = log_file(directory.path(), &pod);
+    let long = "x".repeat(50_000);
+    std::fs::write(&path, format!("one\n{long}\nthree\n")).unwrap();
+    set_state(&pods, "Running", json!({"running": {}})).await;
+    let read = |tail: Option<i64>, limit: Option<i64>| {
+        let params = LogParams { tail_lines: tail, limit_bytes: limit, ..LogParams::default() };
+        let pods = pods.clone();
+        async move { pods.logs("p", &params).await.unwrap() }
+    };
+    assert_eq!(read(Some(1), None).await, "three\n");
+    assert_eq!(read(Some(2), None).await, format!("{long}\nthree\n"));
+    assert_eq!(read(Some(9), Some(5)).await, "one\nx");
+    assert_eq!(read(Some(0), None).await, "");
+    assert_eq!(read(None, None).await.len(), 50_011);
+
+    let params = LogParams { follow: true, tail_lines: Some(1), ..LogParams::default() };
+    let mut followed = pods.log_stream("p", &params).await.unwrap();
+    let mut first = [0; 6];
+    followed.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"three\n");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(b"the end").unwrap();
+    set_state(&pods, "Succeeded", json!({"terminated": {"exitCode": 0}})).await;
+    let mut rest = String::new();
+    tokio::time::timeout(DEADLINE, followed.read_to_string(&mut rest)).await.unwrap().unwrap();
+    assert_eq!(rest, "the end");
+    instance.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_beyond_the_limit_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let instance = start(directory.path());
+    let client = client(directory.path()).await;
+    make_default_namespace(&client).await;
+    let maps: Api<ConfigMap> = Api::default_namespaced(client);
+    let large = config_map("m", &"x".repeat(4 * 1024 * 1024));
+    let refused = maps.create(&PostParams::default(), &large).await.unwrap_err();
+    assert!(matches!(&refused, kube::Error::Api(status) if status.code == 413), "{refused}");
     instance.shutdown().await;
 }

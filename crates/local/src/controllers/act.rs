@@ -28,8 +28,8 @@ pub enum Act {
     Bind { pod: Key, uid: String, node: String },
     /// Lets a namespace go, if it is empty.
     FinalizeNamespace { name: String },
-    /// Tells the user. Comes with the object that it is about.
-    Tell { about: Value, kind: &'static str, reason: &'static str, message: String },
+    /// Tells the user, in the name of a component of a cluster, about an object.
+    Tell { from: &'static str, about: Value, kind: &'static str, reason: &'static str, message: String },
 }
 
 /// Why an act failed.
@@ -100,8 +100,8 @@ pub async fn perform(client: &Client, cache: &mut Cache, act: &Act) -> Result<Ve
             request(client, Method::POST, &path, &binding).await.map(|_| Vec::new())
         }
         Act::FinalizeNamespace { name } => finalize_namespace(client, cache, name).await,
-        Act::Tell { about, kind, reason, message } => {
-            tell(client, about, kind, reason, message).await;
+        Act::Tell { from, about, kind, reason, message } => {
+            tell(client, from, about, (kind, reason, message)).await;
             Ok(Vec::new())
         }
     }
@@ -194,7 +194,7 @@ async fn finalize_namespace(client: &Client, cache: &mut Cache, name: &str) -> R
 }
 
 /// An event that cannot be written is no reason to stop.
-async fn tell(client: &Client, about: &Value, kind: &str, reason: &str, message: &str) {
+async fn tell(client: &Client, from: &str, about: &Value, (kind, reason, message): (&str, &str, &str)) {
     let namespace = Some(object::namespace(about)).filter(|namespace| !namespace.is_empty()).unwrap_or("default");
     let now = object::seconds(jiff::Timestamp::now());
     let event = json!({
@@ -215,8 +215,8 @@ async fn tell(client: &Client, about: &Value, kind: &str, reason: &str, message:
         "count": 1,
         "firstTimestamp": now,
         "lastTimestamp": now,
-        "source": {"component": MANAGER},
-        "reportingComponent": MANAGER,
+        "source": {"component": from},
+        "reportingComponent": from,
     });
     let path = format!("/api/v1/namespaces/{namespace}/events");
     if let Err(error) = request(client, Method::POST, &path, &event).await {

@@ -15,6 +15,7 @@ use super::cache::{Cache, DEPLOYMENTS, Key, PODS, REPLICA_SETS};
 use super::object::{self, pod};
 use super::rollout::{self, Plan};
 
+const FROM: &str = "deployment-controller";
 const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
@@ -162,7 +163,7 @@ fn annotate(resource: &'static str, object: &Value, revision: i64) -> Act {
 }
 
 fn tell(deployment: &Value, message: String) -> Act {
-    Act::Tell { about: super::reference(deployment), kind: "Normal", reason: "ScalingReplicaSet", message }
+    Act::Tell { from: FROM, about: super::reference(deployment), kind: "Normal", reason: "ScalingReplicaSet", message }
 }
 
 fn replicas(object: &Value) -> i64 {

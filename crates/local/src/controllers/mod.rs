@@ -160,7 +160,7 @@ impl Controllers {
     }
 
     async fn fail(&mut self, item: Item, act: &Act, error: &act::Error) {
-        let key = item.1.clone();
+        let (role, key) = item.clone();
         let failures = self.queue.failed(item, Timestamp::now());
         if error.is_race() {
             tracing::debug!(%error, ?key, "lost a race");
@@ -170,7 +170,13 @@ impl Controllers {
         // Said once, not at each attempt.
         if let (1, Act::Create { .. }, Some(about)) = (failures, act, self.cache.get(&key)) {
             let message = error.to_string();
-            let tell = Act::Tell { about: reference(about), kind: "Warning", reason: "FailedCreate", message };
+            let tell = Act::Tell {
+                from: role.component(),
+                about: reference(about),
+                kind: "Warning",
+                reason: "FailedCreate",
+                message,
+            };
             let _ = act::perform(&self.client, &mut self.cache, &tell).await;
         }
     }

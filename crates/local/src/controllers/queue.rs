@@ -25,6 +25,21 @@ pub enum Role {
     Expiry,
 }
 
+impl Role {
+    /// The component of a cluster that has this role, as events name it.
+    pub fn component(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace-controller",
+            Self::Deployment => "deployment-controller",
+            Self::ReplicaSet => "replicaset-controller",
+            Self::Job | Self::OrphanPod => "job-controller",
+            Self::Scheduler => "default-scheduler",
+            Self::Garbage => "garbage-collector",
+            Self::Expiry => "event-controller",
+        }
+    }
+}
+
 /// One look at one object.
 pub type Item = (Role, Key);
 

@@ -34,7 +34,7 @@ pub fn step(cache: &Cache, key: &Key, now: Timestamp) -> Step {
         return Step {
             acts: vec![
                 Act::Bind { pod: key.clone(), uid: object::uid(pod).to_owned(), node: node.name.clone() },
-                Act::Tell { about, kind: "Normal", reason: "Scheduled", message },
+                Act::Tell { from: NAME, about, kind: "Normal", reason: "Scheduled", message },
             ],
             wake: None,
         };

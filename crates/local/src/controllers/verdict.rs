@@ -9,6 +9,8 @@ use super::act::Act;
 use super::job::{Pods, Totals};
 use super::object;
 
+const FROM: &str = "job-controller";
+
 /// What is to become of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -138,7 +140,7 @@ pub(super) fn news(job: &Value, status: &Value) -> Option<Act> {
     let about = super::reference(job);
     if object::holds(&after, "Complete") {
         let message = "Job completed".to_owned();
-        return Some(Act::Tell { about, kind: "Normal", reason: "Completed", message });
+        return Some(Act::Tell { from: FROM, about, kind: "Normal", reason: "Completed", message });
     }
     let failed = object::condition(&after, "Failed")?;
     let reason = match object::text(failed, "/reason") {
@@ -146,5 +148,5 @@ pub(super) fn news(job: &Value, status: &Value) -> Option<Act> {
         _ => "BackoffLimitExceeded",
     };
     let message = object::text(failed, "/message").to_owned();
-    Some(Act::Tell { about, kind: "Warning", reason, message })
+    Some(Act::Tell { from: FROM, about, kind: "Warning", reason, message })
 }

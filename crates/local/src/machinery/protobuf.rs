@@ -220,6 +220,7 @@ fn fields_of(kind: &str) -> Option<&'static [Field]> {
         "Service" => const { &[META, one(2, "spec", Message(SERVICE)), STATUS] },
         "Role" | "ClusterRole" => ROLE,
         "RoleBinding" | "ClusterRoleBinding" => BINDING,
+        "SelfSubjectReview" => const { &[META, one(2, "status", Skipped)] },
         "TokenRequest" => const { &[META, one(2, "spec", Message(TOKEN)), STATUS] },
         "DeleteOptions" => DELETION,
         _ => return None,

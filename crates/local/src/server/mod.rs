@@ -10,7 +10,6 @@ mod accounts;
 mod identity;
 mod listen;
 mod logs;
-mod protobuf;
 mod reply;
 mod service;
 mod status;
@@ -117,10 +116,7 @@ impl Server {
             Err(error) if error.is::<LengthLimitError>() => return reply::failure(&Failure::too_large(BODY_LIMIT)),
             Err(error) => return reply::failure(&Failure::bad_request(format!("read the request: {error}"))),
         };
-        let request = match machinery_request(&parts, user, body.to_vec()) {
-            Ok(request) => request,
-            Err(error) => return reply::failure(&Failure::unsupported(error.to_string())),
-        };
+        let request = machinery_request(&parts, user, body.to_vec());
         match self.own_answer(&request) {
             Some(Ok((status, body))) => reply::json(status, &body),
             Some(Err(failure)) => reply::failure(&failure),
@@ -200,9 +196,9 @@ impl Server {
     }
 }
 
-fn machinery_request(parts: &Parts, user: User, body: Vec<u8>) -> Result<machinery::Request, protobuf::Error> {
+fn machinery_request(parts: &Parts, user: User, body: Vec<u8>) -> machinery::Request {
     let query = parts.uri.query().unwrap_or_default();
-    let mut request = machinery::Request {
+    machinery::Request {
         method: parts.method.clone(),
         path: parts.uri.path().to_owned(),
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
@@ -211,13 +207,7 @@ fn machinery_request(parts: &Parts, user: User, body: Vec<u8>) -> Result<machine
         user_agent: text_header(&parts.headers, &header::USER_AGENT),
         user,
         body,
-    };
-    let content_type = request.content_type.as_deref().unwrap_or_default();
-    if content_type.starts_with(protobuf::MEDIA_TYPE) && !request.body.is_empty() {
-        request.body = protobuf::decode(&request.body)?.to_string().into_bytes();
-        request.content_type = Some("application/json".to_owned());
     }
-    Ok(request)
 }
 
 fn text_header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

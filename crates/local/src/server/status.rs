@@ -31,11 +31,6 @@ impl Failure {
         }
     }
 
-    /// The body is in a form that the server does not take.
-    pub fn unsupported(message: impl Into<String>) -> Self {
-        Self { code: StatusCode::UNSUPPORTED_MEDIA_TYPE, reason: "UnsupportedMediaType", message: message.into() }
-    }
-
     /// Something does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self { code: StatusCode::NOT_FOUND, reason: "NotFound", message: message.into() }

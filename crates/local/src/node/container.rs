@@ -67,7 +67,10 @@ impl Runner {
     }
 
     pub async fn run(mut self) -> Outcome {
-        let mut restarts = self.status(|status| status.restart_count);
+        // What ended in an earlier life of the node starts anew now.
+        let mut restarts = self.status(|status| {
+            status.restart_count + i32::from(status.state.as_ref().is_some_and(|state| state.terminated.is_some()))
+        });
         let mut crashes = Backoff::default();
         let mut failures = Backoff::default();
         while !self.stopping() {

@@ -21,6 +21,7 @@ mod probing;
 mod process;
 mod quantity;
 mod registration;
+mod relocate;
 mod reporting;
 mod sandbox;
 mod service;
@@ -127,7 +128,7 @@ pub async fn run(settings: NodeSettings, shutdown: CancellationToken) -> Result<
     registration::register(&machine).await.map_err(|error| Error::Register(Box::new(error)))?;
     if machine.isolation.is_none() {
         let message = format!(
-            "no mount namespaces ({}): pods with volumes cannot run, others see the host's files",
+            "no mount namespaces ({}): pods see the host's files, and their volumes where the host has them",
             machine.no_isolation
         );
         machine.recorder.node(&name).warning("NoMountNamespaces", message);

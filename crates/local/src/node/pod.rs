@@ -104,7 +104,7 @@ fn initial(machine: &Machine, pod: &Pod, address: std::net::Ipv4Addr) -> State {
 }
 
 fn lost(status: &mut ContainerStatus, known: &ContainerStatus, was_up: bool) {
-    status.restart_count = known.restart_count + i32::from(was_up);
+    status.restart_count = known.restart_count;
     status.last_state.clone_from(&known.last_state);
     if was_up {
         let end = End {
@@ -161,17 +161,16 @@ async fn give_orders(
             stop.send_replace(Some(Instant::now()));
             return;
         }
-        () = sandbox.machine.shutdown.cancelled() => {
-            stop.send_replace(Some(Instant::now() + grace(&sandbox.pod).min(SHUTDOWN)));
-            return;
-        }
+        () = sandbox.machine.shutdown.cancelled() => Instant::now(),
     };
     loop {
-        // A second request may shorten the time.
+        // A second request, or the end of the node, may shorten the time.
+        let shutdown = sandbox.machine.shutdown.is_cancelled();
         let deadline = since + grace(&updates.borrow_and_update());
-        stop.send_replace(Some(deadline));
+        stop.send_replace(Some(if shutdown { deadline.min(Instant::now() + SHUTDOWN) } else { deadline }));
         tokio::select! {
             changed = updates.changed() => if changed.is_err() { return },
+            () = sandbox.machine.shutdown.cancelled(), if !shutdown => {}
             () = gone.cancelled() => {
                 stop.send_replace(Some(Instant::now()));
                 return;
@@ -254,6 +253,10 @@ async fn end_sidecars(order: &watch::Sender<Stop>, mut sidecars: JoinSet<Outcome
 /// Tries until everything is there that the containers need.
 async fn prepare(sandbox: &Arc<Sandbox>) -> Supplies {
     let recorder = &sandbox.machine.recorder;
+    if let Some(user) = foreign_user(&sandbox.pod) {
+        let message = format!("runAsUser {user} is ignored, containers run as the user of the node");
+        recorder.pod(&sandbox.pod, None).normal("UserIgnored", message);
+    }
     loop {
         let declared = sandbox
             .pod
@@ -276,6 +279,15 @@ async fn prepare(sandbox: &Arc<Sandbox>) -> Supplies {
         }
         tokio::time::sleep(RETRY).await;
     }
+}
+
+/// A user that the pod asks for and does not get.
+fn foreign_user(pod: &Pod) -> Option<i64> {
+    let spec = pod.spec.as_ref()?;
+    let of_pod = spec.security_context.as_ref().and_then(|context| context.run_as_user);
+    let of_containers = spec.containers.iter().filter_map(|container| container.security_context.as_ref()?.run_as_user);
+    let own = i64::from(nix::unistd::geteuid().as_raw());
+    of_containers.chain(of_pod).find(|user| *user != own)
 }
 
 /// Kills what an earlier life of the node left running, and removes the files of pods that are not `known` any more.

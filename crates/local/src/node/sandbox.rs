@@ -4,6 +4,7 @@ use super::Machine;
 use super::board::Board;
 use super::environment::{self, Environment, Facts, Sources, View};
 use super::image::{Image, Layout};
+use super::relocate::Relocation;
 use super::volume::{self, Account, Place};
 use super::{hosts, image};
 use crate::shim::{self, Mount, Order};
@@ -29,8 +30,6 @@ pub(super) enum Error {
     Volume(#[from] volume::Error),
     #[error("prepare {what}: {source}")]
     File { what: String, source: io::Error },
-    #[error("this machine gives no mount namespace, so {0} cannot be mounted ({1})")]
-    NoMounts(String, String),
 }
 
 fn file(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
@@ -105,13 +104,14 @@ impl Sandbox {
         let aliases = self.pod.spec.iter().flat_map(|spec| spec.host_aliases.iter().flatten());
         let aliases: Vec<_> =
             aliases.map(|alias| (alias.ip.clone(), alias.hostnames.clone().unwrap_or_default())).collect();
-        let text = hosts::hosts(
-            &self.hostname(),
-            self.address,
-            &namespace,
-            &self.machine.services.names(&namespace),
-            &aliases,
-        );
+        let mut names = self.hostname();
+        if self.machine.isolation.is_none()
+            && let Some(machine) = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok())
+        {
+            // Programs look up the name that the machine tells them.
+            names = format!("{names} {machine}");
+        }
+        let text = hosts::hosts(&names, self.address, &namespace, &self.machine.services.names(&namespace), &aliases);
         hosts::write_in_place(&self.directory.join("hosts"), &text).map(drop)
     }
 
@@ -144,8 +144,16 @@ impl Sandbox {
         let environment = self.environment(container, &layout, supplies)?;
         let program = program(container, &layout.entrypoint, &environment);
         let mounts = self.mounts(container, &layout, &environment, supplies)?;
-        let place = match self.machine.isolation {
-            Some(isolation) => shim::Place::Root(shim::Root {
+        let working = container.working_dir.clone().filter(|path| !path.is_empty());
+        let mut order = Order {
+            program,
+            environment: environment.into_pairs(),
+            directory: working.map_or(layout.directory, PathBuf::from),
+            node: nix::unistd::getpid().as_raw(),
+            place: shim::Place::Host,
+        };
+        if let Some(isolation) = self.machine.isolation {
+            order.place = shim::Place::Root(shim::Root {
                 staging: directory.join("root"),
                 user_namespace: isolation.user_namespace,
                 hostname: self.hostname(),
@@ -153,18 +161,11 @@ impl Sandbox {
                 directories: layout.directories,
                 mounts,
                 scripts: layout.scripts,
-            }),
-            None => shim::Place::Host,
-        };
-        let working =
-            container.working_dir.clone().filter(|path| !path.is_empty()).map_or(layout.directory, PathBuf::from);
-        let order = Order {
-            program,
-            environment: environment.into_pairs(),
-            directory: working,
-            node: nix::unistd::getpid().as_raw(),
-            place,
-        };
+            });
+        } else {
+            let scripts = write_scripts(&directory, &layout.scripts).map_err(file("scripts"))?;
+            Relocation { mounts: &mounts, layers: &layout.layers, scripts: &scripts }.order(&mut order);
+        }
         Ok(Prepared { order, log: directory.join(format!("{restart}.log")), termination })
     }
 
@@ -210,18 +211,17 @@ impl Sandbox {
             essential,
         };
         let mut mounts = layout.mounts.clone();
-        if layout.own_tmp {
-            mounts.push(of_pod("tmp", "/tmp", true));
+        if self.machine.isolation.is_some() {
+            if layout.own_tmp {
+                mounts.push(of_pod("tmp", "/tmp", true));
+            }
+            mounts.push(of_pod("hosts", "/etc/hosts", true));
+            mounts.push(of_pod("hostname", "/etc/hostname", false));
+            mounts.push(of_pod("nsswitch.conf", "/etc/nsswitch.conf", false));
         }
-        mounts.push(of_pod("hosts", "/etc/hosts", true));
-        mounts.push(of_pod("hostname", "/etc/hostname", false));
-        mounts.push(of_pod("nsswitch.conf", "/etc/nsswitch.conf", false));
         let target = container.termination_message_path.as_deref().unwrap_or(TERMINATION_LOG);
         mounts.push(of_pod(&format!("{}/termination-log", container.name), target, false));
         let asked = container.volume_mounts.as_deref().unwrap_or_default();
-        if let (Some(first), None) = (asked.first(), self.machine.isolation) {
-            return Err(Error::NoMounts(first.mount_path.clone(), self.machine.no_isolation.clone()));
-        }
         let has_account = asked.iter().any(|mount| Path::new(&mount.mount_path) == Path::new(ACCOUNT));
         if let Some(account) = supplies.account.as_ref().filter(|_| !has_account) {
             let place = volume::write_account(&self.directory.join("account"), account)?;
@@ -247,6 +247,18 @@ fn program(container: &Container, entrypoint: &[String], environment: &Environme
     let command =
         container.command.as_ref().filter(|command| !command.is_empty()).map_or_else(|| entrypoint.to_vec(), expand);
     command.into_iter().chain(container.args.as_ref().map(expand).unwrap_or_default()).collect()
+}
+
+/// Writes an image's scripts where the host can run them: old and new path of each.
+fn write_scripts(directory: &Path, scripts: &[(PathBuf, String)]) -> io::Result<Vec<(String, String)>> {
+    let mut written = Vec::new();
+    for (path, text) in scripts {
+        let copy = directory.join(path.file_name().unwrap_or_default());
+        fs::write(&copy, text)?;
+        fs::set_permissions(&copy, Permissions::from_mode(0o755))?;
+        written.push((path.display().to_string(), copy.display().to_string()));
+    }
+    Ok(written)
 }
 
 /// The directory of a pod below the data directory.

@@ -8,6 +8,7 @@ mod flink;
 mod life;
 mod network;
 mod restart;
+mod restricted;
 mod world;
 
 use std::future::Future;
@@ -50,6 +51,8 @@ fn main() -> ExitCode {
         network::a_blocked_port_is_blamed_on_its_owner,
         flink::two_clusters_have_the_standard_ports,
         flink::the_manual_concatenates_properties_in_a_shell,
+        restricted::what_lies_elsewhere_is_found,
+        restricted::a_machine_without_mounts_runs_pods_all_the_same,
         restart::nothing_outlives_a_killed_node_and_pods_are_told,
     ];
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

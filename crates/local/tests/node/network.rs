@@ -9,6 +9,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
 const PORT: u16 = 18080;
+/// The Service has another port; below 1024 it would be for root alone.
+const WEB: u16 = 18081;
 
 /// The server that pods of these tests run: answers with the pod's name, after it has been asked by name itself.
 pub fn serve() -> ExitCode {
@@ -49,17 +51,17 @@ fn ask(address: &str, port: u16) -> Option<String> {
 
 pub async fn a_service_leads_to_ready_pods_by_name(world: World) {
     let service: Service = world
-        .create(json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "one"}, "ports": [{"port": 80, "targetPort": "web"}]}}))
+        .create(json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "one"}, "ports": [{"port": WEB, "targetPort": "web"}]}}))
         .await;
     let address = service.spec.expect("it is there").cluster_ip.expect("it is there");
-    assert_eq!(ask(&address, 80), None, "nobody is ready, so the connection is refused");
+    assert_eq!(ask(&address, WEB), None, "nobody is ready, so the connection is refused");
     world.pod("one", server()).await;
     world.pod("two", server()).await;
     let is_ready = |pod: &Value| pod["status"]["containerStatuses"][0]["ready"] == true;
     let one = world.until("one", is_ready).await;
     let two = world.until("two", is_ready).await;
     assert_ne!(one["status"]["podIP"], two["status"]["podIP"], "both have the port, each at its own address");
-    eventually("the Service answers", || ask(&address, 80).as_deref() == Some("one true")).await;
+    eventually("the Service answers", || ask(&address, WEB).as_deref() == Some("one true")).await;
     let client = crate::world::shell(
         "main",
         "getent hosts web web.default.svc.cluster.local web-client localhost | awk '{print $1}' | tr '\\n' ' '",
@@ -69,7 +71,7 @@ pub async fn a_service_leads_to_ready_pods_by_name(world: World) {
     let own = client["status"]["podIP"].as_str().expect("it is there");
     assert_eq!(world.log(&client, "main", 0).split_whitespace().collect::<Vec<_>>(), [&address, &address, own, own]);
     world.api::<Pod>().delete("one", &DeleteParams::default()).await.expect("it is there");
-    eventually("the Service refuses", || ask(&address, 80).is_none()).await;
+    eventually("the Service refuses", || ask(&address, WEB).is_none()).await;
     world.gone("one").await;
 }
 

@@ -167,14 +167,16 @@ impl Layout {
     fn flink(&mut self, home: &Path, host: &Host, own: &str, directory: &Path) -> io::Result<()> {
         let conf = directory.join("conf");
         copy_files(&home.join("conf"), &conf)?;
+        let flink = Path::new(FLINK);
+        self.entrypoint = vec![ENTRY_POINT.to_owned()];
+        self.scripts.push((ENTRY_POINT.into(), format!("#!/bin/sh\nexec {own} local entrypoint \"$@\"\n")));
         if !host.isolated {
-            self.entrypoint = vec![own.to_owned(), "local".to_owned(), "entrypoint".to_owned()];
+            self.mounts.extend([shown(home, flink, false), shown(&conf, &flink.join("conf"), false)]);
             self.environment.push(("FLINK_HOME", home.display().to_string()));
             self.environment.push(("FLINK_CONF_DIR", conf.display().to_string()));
             home.clone_into(&mut self.directory);
             return Ok(());
         }
-        let flink = Path::new(FLINK);
         for entry in fs::read_dir(home)? {
             let entry = entry?;
             if entry.file_name() != "conf" {
@@ -183,8 +185,6 @@ impl Layout {
         }
         self.mounts.push(Mount { read_only: false, ..shown(&conf, &flink.join("conf"), false) });
         self.directories = vec![flink.to_owned(), flink.join("log"), flink.join("usrlib")];
-        self.entrypoint = vec![ENTRY_POINT.to_owned()];
-        self.scripts.push((ENTRY_POINT.into(), format!("#!/bin/sh\nexec {OWN} local entrypoint \"$@\"\n")));
         self.environment.push(("FLINK_HOME", FLINK.to_owned()));
         self.environment.push(("FLINK_CONF_DIR", format!("{FLINK}/conf")));
         self.directory = FLINK.into();

@@ -238,8 +238,13 @@ pub(crate) fn body(request: &Request) -> Result<Value> {
 }
 
 pub(crate) fn yaml(text: &[u8]) -> Result<Value> {
-    serde_yaml::from_slice(text)
-        .map_err(|error| Failure::bad_request(format!("error converting YAML to JSON: {error}")))
+    let read = || {
+        let mut value: serde_yaml::Value = serde_yaml::from_slice(text)?;
+        // `<<: *defaults`
+        value.apply_merge()?;
+        serde_yaml::from_value(value)
+    };
+    read().map_err(|error: serde_yaml::Error| Failure::bad_request(format!("error converting YAML to JSON: {error}")))
 }
 
 pub(crate) fn media_type(request: &Request) -> &str {

@@ -1,89 +1,163 @@
 //! CEL rules (`x-kubernetes-validations`), evaluated by `kube-cel`; wording and ratcheting are added here.
 
+use std::collections::BTreeMap;
+
 use kube_cel::{CompiledSchema, Validator, compile_schema};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::super::error::FieldError;
-use super::{field, ratchet};
+use super::{additional, join, properties, ratchet};
 
 /// The compiled rules of a schema; nothing when it has none.
-pub(crate) struct Rules(Option<CompiledSchema>);
+pub(crate) struct Rules(Option<Node>);
 
 impl Rules {
     pub fn of(schema: &Value) -> Self {
-        Self(has_rules(schema).then(|| compile_schema(schema)))
+        Self(Node::of(schema))
     }
 
     /// Rules that fail. A rule that failed before on the same value is let through, unless it compares with the old value.
     pub fn check(&self, schema: &Value, value: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let Some(compiled) = &self.0 else { return Vec::new() };
-        let Err(failed) = Validator::new().validate_compiled(compiled, value, old) else { return Vec::new() };
-        failed
-            .into_vec()
-            .into_iter()
-            .filter_map(|error| {
-                let place = place(schema, value, old, &error.field_path, &error.rule);
-                if place.unchanged && !error.rule.contains("oldSelf") {
-                    return None;
-                }
-                let message = error.message.trim();
-                Some(match error.reason.as_deref() {
-                    Some("FieldValueForbidden") => FieldError::forbidden(error.field_path, message),
-                    Some("FieldValueRequired") => FieldError::required(error.field_path, message),
-                    Some("FieldValueDuplicate") => FieldError::duplicate(error.field_path, &place.type_name),
-                    _ => FieldError::invalid(error.field_path, &place.type_name, message),
-                })
-            })
-            .collect()
+        let Some(node) = &self.0 else { return Vec::new() };
+        let mut walk = Walk { validator: None, errors: Vec::new() };
+        walk.node(node, schema, value, old, "");
+        walk.errors
     }
 }
 
-fn has_rules(schema: &Value) -> bool {
-    match schema {
-        Value::Object(map) => map.contains_key("x-kubernetes-validations") || map.values().any(has_rules),
-        Value::Array(items) => items.iter().any(has_rules),
-        _ => false,
-    }
+/// A node of the schema with rules at or below it. Only such nodes are visited.
+struct Node {
+    own: Option<Own>,
+    /// Some rule at or below compares with the old value.
+    compares: bool,
+    properties: BTreeMap<String, Node>,
+    additional: Option<Box<Node>>,
+    items: Option<Box<Node>>,
 }
 
-/// The node whose rule failed.
-struct Place {
-    /// The type in its schema, which stands for the value in messages.
+/// The rules of one node, without those below it.
+struct Own {
+    compiled: CompiledSchema,
+    /// Stands for the value in messages.
     type_name: Value,
-    unchanged: bool,
+    compares: bool,
 }
 
-/// Finds the node that has `rule` on the way from the root to `path` (a rule may point below itself).
-fn place(schema: &Value, value: &Value, old: Option<&Value>, path: &str, rule: &str) -> Place {
-    let mut at = (schema, Some(value), old);
-    let mut found = None;
-    let steps = path.replace('[', ".[");
-    for step in std::iter::once("").chain(steps.split('.').filter(|step| !step.is_empty())) {
-        if let Some(index) = step.strip_prefix('[').and_then(|step| step.strip_suffix(']')) {
-            let (schema, value, old) = at;
-            let item = index.parse().ok().and_then(|index: usize| value?.get(index));
-            let counterpart = item.and_then(|item| ratchet::item(schema, old, item));
-            at = (schema.get("items").unwrap_or(&Value::Null), item, counterpart);
-        } else if !step.is_empty() {
-            let (schema, value, old) = at;
-            let Some(schema) = field(schema, step) else { break };
-            at = (schema, value.and_then(|value| value.get(step)), old.and_then(|old| old.get(step)));
+impl Node {
+    fn of(schema: &Value) -> Option<Self> {
+        let below: BTreeMap<String, Self> = properties(schema)
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, child)| Some((name.clone(), Self::of(child)?)))
+            .collect();
+        let additional = additional(schema).and_then(Self::of).map(Box::new);
+        let items = schema.get("items").and_then(Self::of).map(Box::new);
+        let rules = schema["x-kubernetes-validations"].as_array().filter(|rules| !rules.is_empty());
+        if rules.is_none() && below.is_empty() && additional.is_none() && items.is_none() {
+            return None;
         }
-        let (schema, value, old) = at;
-        if schema["x-kubernetes-validations"]
-            .as_array()
-            .is_some_and(|rules| rules.iter().any(|one| one["rule"] == rule))
-        {
-            found = Some(Place { type_name: schema["type"].clone(), unchanged: old.is_some() && old == value });
+        let here =
+            rules.into_iter().flatten().any(|rule| rule["rule"].as_str().is_some_and(|text| text.contains("oldSelf")));
+        let own = rules.map(|_| {
+            let mut alone = essence(schema).unwrap_or_else(|| json!({}));
+            alone["x-kubernetes-validations"] = schema["x-kubernetes-validations"].clone();
+            Own { compiled: compile_schema(&alone), type_name: schema["type"].clone(), compares: here }
+        });
+        let compares =
+            here || below.values().chain(additional.as_deref()).chain(items.as_deref()).any(|node| node.compares);
+        Some(Self { own, compares, properties: below, additional, items })
+    }
+}
+
+/// What of a schema decides how values look to rules: formats, maps, embedded resources. None if nothing does.
+///
+/// The evaluator visits every node that it has a schema for; the fewer there are, the cheaper a write.
+fn essence(schema: &Value) -> Option<Value> {
+    let mut kept = Map::new();
+    let matters = |key: &str| schema.get(key).filter(|value| **value != Value::Bool(false));
+    for key in ["x-kubernetes-int-or-string", "x-kubernetes-embedded-resource"] {
+        kept.extend(matters(key).map(|value| (key.to_owned(), value.clone())));
+    }
+    if let Some(format) =
+        matters("format").filter(|format| matches!(format.as_str(), Some("date-time" | "duration" | "byte")))
+    {
+        kept.insert("format".into(), format.clone());
+    }
+    if let Some(more) = matters("additionalProperties") {
+        // Keys of maps are data: they are not escaped as names of fields are.
+        let of = essence(more).unwrap_or_else(|| json!({}));
+        kept.insert("additionalProperties".into(), of);
+    }
+    let known: Map<String, Value> = properties(schema)
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, child)| Some((name.clone(), essence(child)?)))
+        .collect();
+    if !known.is_empty() {
+        kept.insert("properties".into(), known.into());
+    }
+    kept.extend(matters("items").and_then(essence).map(|of| ("items".to_owned(), of)));
+    (!kept.is_empty()).then_some(Value::Object(kept))
+}
+
+struct Walk {
+    /// Made when the first rule is evaluated: most writes leave everything with rules as it was.
+    validator: Option<Validator>,
+    errors: Vec<FieldError>,
+}
+
+impl Walk {
+    fn node(&mut self, node: &Node, schema: &Value, value: &Value, old: Option<&Value>, path: &str) {
+        let unchanged = old == Some(value);
+        if value.is_null() || unchanged && !node.compares {
+            return;
+        }
+        if let Some(own) = node.own.as_ref().filter(|own| !unchanged || own.compares) {
+            self.evaluate(own, value, old, path);
+        }
+        match value {
+            Value::Object(map) => {
+                for (key, child) in map {
+                    let Some(below) = node.properties.get(key).or(node.additional.as_deref()) else { continue };
+                    let Some(schema) = super::field(schema, key) else { continue };
+                    self.node(below, schema, child, old.and_then(|old| old.get(key)), &join(path, key));
+                }
+            }
+            Value::Array(list) => {
+                let (Some(below), Some(of)) = (node.items.as_deref(), schema.get("items")) else { return };
+                for (index, item) in list.iter().enumerate() {
+                    self.node(below, of, item, ratchet::item(schema, old, item), &format!("{path}[{index}]"));
+                }
+            }
+            _ => {}
         }
     }
-    found.unwrap_or(Place { type_name: "object".into(), unchanged: false })
+
+    fn evaluate(&mut self, own: &Own, value: &Value, old: Option<&Value>, path: &str) {
+        let validator = self.validator.get_or_insert_with(Validator::new);
+        let Err(failed) = validator.validate_compiled(&own.compiled, value, old) else { return };
+        for error in failed.into_vec() {
+            if old == Some(value) && !error.rule.contains("oldSelf") {
+                continue;
+            }
+            let field = match error.field_path.as_str() {
+                "" => path.to_owned(),
+                index if index.starts_with('[') => format!("{path}{index}"),
+                name => join(path, name.trim_start_matches('.')),
+            };
+            let message = error.message.trim();
+            self.errors.push(match error.reason.as_deref() {
+                Some("FieldValueForbidden") => FieldError::forbidden(field, message),
+                Some("FieldValueRequired") => FieldError::required(field, message),
+                Some("FieldValueDuplicate") => FieldError::duplicate(field, &own.type_name),
+                _ => FieldError::invalid(field, &own.type_name, message),
+            });
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn schema() -> Value {
@@ -118,6 +192,28 @@ mod tests {
         let old = json!({"spec": {"a": 3, "b": 2}});
         assert_eq!(check(&json!({"spec": {"a": 3, "b": 2}, "status": {"x": 1}}), Some(&old)), Vec::<String>::new());
         assert_eq!(check(&json!({"spec": {"a": 4, "b": 2}}), Some(&old)).len(), 1);
+    }
+
+    #[test]
+    fn rules_see_formats_maps_and_items() {
+        let rule = |rule: &str| json!([{"rule": rule, "message": "no"}]);
+        let schema = json!({"type": "object", "properties": {
+            "at": {"type": "string", "format": "date-time"},
+            "map": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "list": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}, "x-kubernetes-validations": rule("self.n > 0")}},
+            "my-field": {"type": "integer"},
+        }, "x-kubernetes-validations": rule("self.at < timestamp('2026-01-02T00:00:00Z') && self.map['a-b'] == 1 && self.my__dash__field == 2")});
+        let check = |value: &Value| {
+            Rules::of(&schema).check(&schema, value, None).into_iter().map(|error| error.field).collect::<Vec<_>>()
+        };
+        let value = json!({"at": "2026-01-01T00:00:00Z", "map": {"a-b": 1}, "my-field": 2, "list": [{"n": 1}]});
+        assert_eq!(check(&value), Vec::<String>::new());
+        let mut late = value.clone();
+        late["at"] = "2026-01-03T00:00:00Z".into();
+        assert_eq!(check(&late), [""]);
+        let mut low = value;
+        low["list"] = json!([{"n": 1}, {"n": 0}]);
+        assert_eq!(check(&low), ["list[1]"]);
     }
 
     #[test]

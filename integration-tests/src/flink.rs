@@ -1,8 +1,10 @@
 //! Flink's own word on a cluster: its REST API, asked directly, so that a test does not have to believe the supervisor.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 /// The REST API of one JobManager.
@@ -40,16 +42,18 @@ impl Flink {
         Ok(answer["latest"]["restored"]["external_path"].as_str().map(str::to_owned))
     }
 
-    /// Runs the JAR that was uploaded last, as somebody without flinkctl would, and returns the job's id.
-    pub async fn run_newest_jar(&self, class: &str, arguments: &[String]) -> Result<String> {
-        let jars = self.get("/jars").await?;
-        let newest =
-            jars["files"].as_array().and_then(|files| files.iter().max_by_key(|file| file["uploaded"].as_i64()));
-        let jar = newest.and_then(|file| file["id"].as_str()).context("Flink has no JAR")?;
+    /// Uploads and runs a JAR, as somebody without flinkctl would, and returns the job's id.
+    pub async fn run_by_hand(&self, jar: &Path, class: &str, arguments: &[String]) -> Result<String> {
+        let bytes = std::fs::read(jar).with_context(|| format!("cannot read {}", jar.display()))?;
+        let part = Part::bytes(bytes).file_name("by-hand.jar").mime_str("application/x-java-archive")?;
+        let upload =
+            self.client.post(format!("{}/jars/upload", self.base)).multipart(Form::new().part("jarfile", part));
+        let uploaded: Value = upload.send().await?.error_for_status()?.json().await?;
+        let id =
+            uploaded["filename"].as_str().and_then(|path| path.rsplit('/').next()).context("Flink names the JAR")?;
         let body = json!({ "entryClass": class, "programArgsList": arguments, "parallelism": 1 });
-        let answer =
-            self.client.post(format!("{}/jars/{jar}/run", self.base)).json(&body).send().await?.error_for_status()?;
-        let answer: Value = answer.json().await?;
+        let answer = self.client.post(format!("{}/jars/{id}/run", self.base)).json(&body).send().await?;
+        let answer: Value = answer.error_for_status()?.json().await?;
         Ok(answer["jobid"].as_str().context("Flink names the job")?.to_owned())
     }
 

@@ -69,7 +69,7 @@ impl World {
         found.with_context(|| format!("its status is {}", brief(&last["status"])))
     }
 
-    /// Waits until a job runs in Flink with everything in place.
+    /// Waits until a job is ready and runs in Flink.
     pub async fn running(&self, job: &str) -> Result<Value> {
         self.when("fj", job, "runs", UP, is_running).await
     }
@@ -169,7 +169,12 @@ impl World {
 
     /// Fails unless Flink says that this execution was restored from this savepoint or checkpoint.
     pub async fn restored(&self, cluster: &str, execution: &str, path: &str) -> Result<()> {
-        let restored = self.flink(cluster).await?.restored_from(execution).await?.unwrap_or_default();
+        let flink = self.flink(cluster).await?;
+        // Flink answers from a cache, which may be older than the execution.
+        let restored = until(&format!("Flink says from what {execution} was restored"), SOON, async || {
+            flink.restored_from(execution).await
+        })
+        .await?;
         ensure!(
             plain(&restored) == plain(path),
             "execution {execution} was restored from `{restored}`, not from `{path}`"
@@ -239,7 +244,8 @@ fn plain(url: &str) -> &str {
 }
 
 fn is_running(job: &Value) -> bool {
-    status(job, "supervisorStatus") == "Started" && status(job, "jobStatus") == "RUNNING" && !job_id(job).is_empty()
+    let ready = find_condition(job, "Ready").is_some_and(|condition| condition["status"] == "True");
+    ready && status(job, "jobStatus") == "RUNNING" && !job_id(job).is_empty()
 }
 
 fn belongs(name: &str, cluster: &str) -> bool {

@@ -26,7 +26,9 @@ pub async fn a_killed_job_manager_costs_no_number(world: Arc<World>) -> Result<(
         );
     }
     ensure!(world.local.get("pod", &lost).await?.is_none(), "a lost JobManager never comes back under the same name");
-    let restored = world.flink("jobmanager").await?.restored_from(job_id(&second)).await?.unwrap_or_default();
+    let flink = world.flink("jobmanager").await?;
+    let restored =
+        until("Flink says from what it was restored", UP, async || flink.restored_from(job_id(&second)).await).await?;
     ensure!(restored.contains("chk-"), "it goes on from the newest checkpoint, not from `{restored}`");
     let report = world.counted("jobmanager-job", job_id(&second), 50).await?;
     ensure!(report.executions() == 2, "both executions committed: {}", report.executions());

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use integration_tests::objects::{EXAMPLES_IMAGE, EXAMPLES_JAR};
 use integration_tests::wait::until;
 use integration_tests::world::job_id;
-use integration_tests::{counter, objects};
+use integration_tests::{counter, objects, setup};
 use serde_json::{Value, json};
 
 use crate::{Shared, create, run};
@@ -48,11 +48,12 @@ pub async fn a_missing_savepoint_is_explained_and_mended(world: Shared) -> Resul
 }
 
 pub async fn a_job_that_nobody_declared_is_shown_and_left_alone(world: Shared) -> Result<()> {
-    // A declared job brings the cluster up and its JAR to Flink; the same JAR is then run by hand.
+    // A declared job brings the cluster up; the same program is then run by hand.
     let declared = run(&world, "foreign", json!({})).await?;
     let flink = world.flink("shared").await?;
     let arguments = counter::arguments(&objects::url(world.state(), "output/by-hand"), 50);
-    let by_hand = flink.run_newest_jar(counter::CLASS, &arguments).await?;
+    let jar = setup::examples()?.join(EXAMPLES_JAR.trim_start_matches('/'));
+    let by_hand = flink.run_by_hand(&jar, counter::CLASS, &arguments).await?;
     let shows = |cluster: &Value| cluster["status"].to_string().contains(&by_hand);
     world.when("fc", "shared", "shows the job", integration_tests::world::SOON, shows).await?;
     let committed = world.counted("by-hand", &by_hand, 200).await?;

@@ -16,7 +16,7 @@ pub async fn a_failed_job_is_restarted_only_if_its_policy_says_so(world: Shared)
     let failed = world.when("fj", "shared-fail", "has failed", UP, |job| status(job, "jobStatus") == "FAILED").await?;
     let stopped = world.stopped("shared-fail").await?;
     ensure!(job_id(&stopped) == job_id(&failed), "policy Never leaves a failed job alone");
-    world.explains("fj", "shared-fail", "FAILED").await?;
+    world.explains("fj", "shared-fail", "planned failure after 200 records").await?;
 
     world.patch("fj", "shared-fail", &json!({ "spec": { "restart": { "restartPolicy": "OnlyIfFailed" } } })).await?;
     let other = |job: &serde_json::Value| !job_id(job).is_empty() && job_id(job) != job_id(&failed);

@@ -65,8 +65,11 @@ async fn what_is_missing_is_made_again_and_what_is_not_declared_goes() -> Result
     stage.expect("fj", "demo-a", |job| job["metadata"]["uid"] != first["metadata"]["uid"]).await?;
     let supervisor = stage.expect("deployment", "supervisor-demo", |_| true).await?;
     stage.delete("deployment", "supervisor-demo").await?;
-    stage.expect("deployment", "supervisor-demo", |one| one["metadata"]["uid"] != supervisor["metadata"]["uid"]).await?;
-    let edit = json!({ "spec": { "jobs": [{ "name": "b", "spec": job_spec("B") }, { "name": "c", "spec": job_spec("C") }] } });
+    stage
+        .expect("deployment", "supervisor-demo", |one| one["metadata"]["uid"] != supervisor["metadata"]["uid"])
+        .await?;
+    let edit =
+        json!({ "spec": { "jobs": [{ "name": "b", "spec": job_spec("B") }, { "name": "c", "spec": job_spec("C") }] } });
     stage.patch("fd", "demo", &edit).await?;
     stage.gone("fj", "demo-a").await?;
     stage.expect("fj", "demo-c", |_| true).await?;

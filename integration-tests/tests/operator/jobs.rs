@@ -44,7 +44,8 @@ async fn an_orphan_says_so_and_keeps_its_savepoint() -> Result<()> {
     stage.expect("fj", "demo-a", |job| home(job).0 == "demo").await?;
     stage.supervise("fc", "demo").await?;
     stage.supervise("fj", "demo-a").await?;
-    let running = json!({ "supervisorStatus": "Started", "jobParallelism": 1, "savepointPath": "file:///s/1", "jobId": "ff" });
+    let running =
+        json!({ "supervisorStatus": "Started", "jobParallelism": 1, "savepointPath": "file:///s/1", "jobId": "ff" });
     stage.patch_status("fj", "demo-a", &running).await?;
     stage.delete("fc", "demo").await?;
     stage.release("fc", "demo").await?;

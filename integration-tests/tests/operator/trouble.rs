@@ -37,7 +37,8 @@ async fn edits_arrive_while_others_write_to_the_same_objects() -> Result<()> {
     edited?;
     let last = turns?.to_string();
     stage.expect("fd", "demo", is_updated).await?;
-    let cluster = stage.expect("fc", "demo", |cluster| cluster["metadata"]["annotations"]["turn"] == last.as_str()).await?;
+    let cluster =
+        stage.expect("fc", "demo", |cluster| cluster["metadata"]["annotations"]["turn"] == last.as_str()).await?;
     ensure!(cluster["spec"]["runtime"]["image"] == "flink:10", "{cluster}");
     stage.end().await?;
     second.await??;

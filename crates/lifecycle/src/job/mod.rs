@@ -30,6 +30,8 @@ use crate::{Notice, command, ids};
 const SUBMISSION_GRACE: SignedDuration = SignedDuration::from_secs(20);
 /// How long nothing disruptive is tried after a stop failed.
 const STOP_BACKOFF: SignedDuration = SignedDuration::from_secs(30);
+/// How long a savepoint waits for tasks that are still being deployed: until they run Flink refuses it.
+const TASKS_GRACE: SignedDuration = SignedDuration::from_secs(30);
 /// How often a submission whose fate is unknown is repeated, with the same id.
 const SUBMISSION_TRIES: u32 = 5;
 
@@ -171,6 +173,12 @@ fn same_incarnation(observed: &Observed<'_>, attempt: &Attempt) -> bool {
 fn flink_job<'a>(observed: &'a Observed<'_>, attempt: &Attempt) -> Option<Option<&'a FlinkJobView>> {
     let jobs = observed.cluster.jobs.known()?;
     same_incarnation(observed, attempt).then(|| jobs.iter().find(|job| job.id == attempt.job_id))
+}
+
+/// Until when a savepoint that was decided on at `since` waits for the job's tasks; `None` if it need not.
+fn until_tasks_run(observed: &Observed<'_>, job: &FlinkJobView, since: Timestamp) -> Option<Timestamp> {
+    let until = since + TASKS_GRACE;
+    (!job.ready && !job.terminal && observed.now < until).then_some(until)
 }
 
 /// What a FAILED, FINISHED or CANCELED execution leaves to do.

@@ -6,7 +6,7 @@ use api::record::{Attempt, Checkpoints, End, JobNext, Restore, SavepointOperatio
 
 use super::{
     ClusterState, Effect, FlinkJobView, Observed, OperationView, Step, Waiting, begin_stop, done, earlier, finished,
-    flink_job, lost, same_incarnation, stop_of,
+    flink_job, lost, same_incarnation, stop_of, until_tasks_run,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -136,12 +136,18 @@ fn savepoint(observed: &Observed<'_>, step: &mut Step, attempt: &Attempt) {
     };
     match &observed.operation {
         OperationView::Unknown | OperationView::InProgress => {}
-        OperationView::NotFound => step.effects.push(Effect::TriggerSavepoint {
-            incarnation: attempt.incarnation.clone(),
-            job_id: attempt.job_id.clone(),
-            trigger_id: operation.trigger_id,
-            directory: observed.desired.savepoint_target.trim().to_owned(),
-        }),
+        OperationView::NotFound => {
+            let job = flink_job(observed, attempt).flatten();
+            match job.and_then(|job| until_tasks_run(observed, job, operation.since)) {
+                Some(until) => step.wake = earlier(step.wake, Some(until)),
+                None => step.effects.push(Effect::TriggerSavepoint {
+                    incarnation: attempt.incarnation.clone(),
+                    job_id: attempt.job_id.clone(),
+                    trigger_id: operation.trigger_id,
+                    directory: observed.desired.savepoint_target.trim().to_owned(),
+                }),
+            }
+        }
         OperationView::Completed { path } => {
             completed(observed, step, path);
             return;

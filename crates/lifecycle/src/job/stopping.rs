@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     BootstrapView, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, SUBMISSION_GRACE, Step, Waiting,
-    begin_stop, commands, done, earlier, end, flink_job, lost, same_incarnation, stop_of,
+    begin_stop, commands, done, earlier, end, flink_job, lost, same_incarnation, stop_of, until_tasks_run,
 };
 use crate::{Notice, command};
 
@@ -31,7 +31,9 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, stop: Stop, next: Jo
             begin_stop(&mut step, observed, Stop::Cancel, next);
             step
         }
-        Stop::Savepoint { trigger_id, directory } => save(observed, step, &attempt, next, trigger_id, directory),
+        Stop::Savepoint { trigger_id, directory } => {
+            save(observed, step, &attempt, next, (trigger_id, directory, since))
+        }
     }
 }
 
@@ -122,8 +124,7 @@ fn save(
     mut step: Step,
     attempt: &Attempt,
     next: JobNext,
-    trigger_id: String,
-    directory: String,
+    (trigger_id, directory, since): (String, String, Timestamp),
 ) -> Step {
     let job = match flink_job(observed, attempt) {
         None => return step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
@@ -146,7 +147,11 @@ fn save(
             step
         }
         (OperationView::Failed { why }, Some(_)) => keep_running(observed, step, why),
-        (OperationView::NotFound, Some(_)) => {
+        (OperationView::NotFound, Some(job)) => {
+            if let Some(until) = until_tasks_run(observed, job, since) {
+                step.wake = earlier(step.wake, Some(until));
+                return step.wait(Waiting::Tasks { state: job.state.clone() });
+            }
             step.effects.push(Effect::StopWithSavepoint {
                 incarnation: attempt.incarnation.clone(),
                 job_id: attempt.job_id.clone(),

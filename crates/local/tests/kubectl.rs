@@ -19,9 +19,9 @@ fn run(directory: &Path, arguments: &[&str], input: &str) -> Result<String, Stri
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+        .expect("kubectl is installed");
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("kubectl reads");
+    let output = child.wait_with_output().expect("kubectl ends");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
@@ -30,9 +30,9 @@ fn run(directory: &Path, arguments: &[&str], input: &str) -> Result<String, Stri
 async fn program(
     body: impl FnOnce(&dyn Fn(&str) -> Result<String, String>, &dyn Fn(&str, &str) -> String) + Send + 'static,
 ) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("a directory");
     let options = Options { data_dir: directory.path().to_owned(), namespace: "default".to_owned(), port: 6443 };
-    let instance = Instance::start(&options, CancellationToken::new()).unwrap();
+    let instance = Instance::start(&options, CancellationToken::new()).expect("a server");
     let path = directory.path().to_owned();
     tokio::task::spawn_blocking(move || {
         let split = |line: &str| -> Vec<String> { line.split(' ').map(|word| word.replace('~', " ")).collect() };
@@ -40,11 +40,11 @@ async fn program(
             let words = split(line);
             run(&path, &words.iter().map(String::as_str).collect::<Vec<_>>(), input)
         };
-        with("create namespace default", "").unwrap();
-        body(&|line| with(line, ""), &|line, input| with(line, input).unwrap());
+        with("create namespace default", "").expect("a namespace");
+        body(&|line| with(line, ""), &|line, input| with(line, input).expect(line));
     })
     .await
-    .unwrap();
+    .expect("the program ends");
     instance.shutdown().await;
 }
 

@@ -43,7 +43,8 @@ impl Machinery {
         }
         let mut new = Value::clone(&current);
         new["spec"]["nodeName"] = node.into();
-        let condition = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": meta::seconds(call.now)});
+        let condition =
+            json!({"type": "PodScheduled", "status": "True", "lastTransitionTime": meta::seconds(call.now)});
         let mut conditions: Vec<Value> =
             current.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
         conditions.retain(|other| other["type"] != "PodScheduled");

@@ -108,7 +108,7 @@ impl Local {
     /// `kubectl apply -f -` of these objects.
     pub async fn apply(&self, objects: &[Value]) -> Result<String> {
         let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
-        self.kubectl_with(&["apply", "-f", "-"], Some(documents.join("\n---\n"))).await
+        self.kubectl_with(&["apply", "-f", "-"], Some(documents.join("\n"))).await
     }
 
     async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Result<String> {

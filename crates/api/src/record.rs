@@ -48,10 +48,19 @@ pub enum ClusterPhase {
     #[default]
     New,
     /// A JobManager is wanted; older incarnations are being removed.
-    Starting { since: Timestamp, not_before: Option<Timestamp> },
+    Starting {
+        since: Timestamp,
+        not_before: Option<Timestamp>,
+    },
     /// The JobManager with this uid answered.
-    Started { uid: String },
-    Stopping { next: ClusterNext, without_savepoint: bool, since: Timestamp },
+    Started {
+        uid: String,
+    },
+    Stopping {
+        next: ClusterNext,
+        without_savepoint: bool,
+        since: Timestamp,
+    },
     Stopped,
     Terminated,
 }
@@ -86,8 +95,12 @@ pub enum Restore {
     /// From nothing: the first run, or the user's word.
     #[default]
     Empty,
-    Savepoint { path: String },
-    Checkpoint { path: String },
+    Savepoint {
+        path: String,
+    },
+    Checkpoint {
+        path: String,
+    },
     /// To be found out from what the last attempt left behind.
     Newest,
 }
@@ -160,7 +173,10 @@ pub enum Stop {
         /// Since when neither the bootstrap nor its Flink job are seen.
         quiet: Option<Timestamp>,
     },
-    Savepoint { trigger_id: String, directory: String },
+    Savepoint {
+        trigger_id: String,
+        directory: String,
+    },
     Cancel,
 }
 
@@ -176,9 +192,14 @@ pub enum End {
     ClusterStopped,
     Finished,
     Canceled,
-    Failed { message: String },
+    Failed {
+        message: String,
+    },
     /// It never ran.
-    NotStarted { reason: String, message: String },
+    NotStarted {
+        reason: String,
+        message: String,
+    },
     /// Its JobManager is gone, and the restart policy does not allow another attempt.
     Lost,
 }
@@ -199,13 +220,25 @@ pub enum JobPhase {
     #[default]
     New,
     /// To be started as soon as the cluster is ready for it.
-    Waiting { since: Timestamp },
+    Waiting {
+        since: Timestamp,
+    },
     /// The attempt is recorded; a bootstrap may submit it.
-    Submitting { since: Timestamp, tries: u32 },
+    Submitting {
+        since: Timestamp,
+        tries: u32,
+    },
     /// The attempt's Flink job was seen.
     Running,
-    Stopping { stop: Stop, next: JobNext, since: Timestamp },
-    Ended { end: End, at: Timestamp },
+    Stopping {
+        stop: Stop,
+        next: JobNext,
+        since: Timestamp,
+    },
+    Ended {
+        end: End,
+        at: Timestamp,
+    },
     Terminated,
 }
 

@@ -52,7 +52,9 @@ pub struct Outcome {
 pub enum Failure {
     #[error("{0}")]
     NotPending(String),
-    #[error("the JAR {path} cannot be read in this image: {source}; check spec.bootstrap.jarPath and spec.bootstrap.image")]
+    #[error(
+        "the JAR {path} cannot be read in this image: {source}; check spec.bootstrap.jarPath and spec.bootstrap.image"
+    )]
     MissingJar { path: PathBuf, source: std::io::Error },
     #[error("{0}")]
     Refused(Refused),

@@ -28,7 +28,10 @@ async fn read(client: &Client, args: &Args) -> Result<FlinkJob, Failure> {
         match kit::client::call(kit::client::DEADLINE, jobs.get(&name)).await {
             Ok(job) => return Ok(job),
             Err(error) if error.is_not_found() => {
-                return Err(Failure::NotPending(format!("there is no FlinkJob {name} in namespace {}", args.namespace)));
+                return Err(Failure::NotPending(format!(
+                    "there is no FlinkJob {name} in namespace {}",
+                    args.namespace
+                )));
             }
             Err(error) if Instant::now() >= end || is_final(&error) => {
                 return Err(Failure::Kubernetes(kit::chain(&error)));

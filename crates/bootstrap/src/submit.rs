@@ -18,9 +18,8 @@ const TIDY: Duration = Duration::from_secs(5);
 pub async fn submit(args: &Args) -> Result<Outcome, Failure> {
     let opened = tokio::fs::File::open(&args.jar_path).await;
     opened.map_err(|source| Failure::MissingJar { path: args.jar_path.clone(), source })?;
-    let kubernetes = kit::client::connect(args.kube_config.as_deref())
-        .await
-        .map_err(|why| Failure::Kubernetes(kit::chain(&why)))?;
+    let kubernetes =
+        kit::client::connect(args.kube_config.as_deref()).await.map_err(|why| Failure::Kubernetes(kit::chain(&why)))?;
     pending::check(&kubernetes, args).await?;
     let flink = Client::new(&args.flink_address());
     let end = Instant::now() + PATIENCE;
@@ -77,7 +76,9 @@ fn sort(why: String, args: &Args) -> Refused {
         return Refused::Class { class: args.class_name.clone(), why };
     }
     match args.savepoint_path.clone().filter(|path| !path.is_empty()) {
-        Some(path) if why.contains(&path) || restore.iter().any(|word| why.contains(word)) => Refused::Restore { path, why },
+        Some(path) if why.contains(&path) || restore.iter().any(|word| why.contains(word)) => {
+            Refused::Restore { path, why }
+        }
         _ => Refused::Other(why),
     }
 }

@@ -35,11 +35,7 @@ pub enum State {
     /// Listed and watched.
     Synced,
     /// The last list or watch failed; what is cached is what was last seen.
-    Failing {
-        why: String,
-        missing: bool,
-        synced: bool,
-    },
+    Failing { why: String, missing: bool, synced: bool },
 }
 
 impl State {
@@ -51,10 +47,7 @@ impl State {
 
 impl<K> Clone for Cache<K> {
     fn clone(&self) -> Self {
-        Self {
-            objects: Arc::clone(&self.objects),
-            state: self.state.clone(),
-        }
+        Self { objects: Arc::clone(&self.objects), state: self.state.clone() }
     }
 }
 
@@ -71,11 +64,7 @@ impl<K> Cache<K> {
 
     /// The objects for which the predicate holds.
     pub fn matching(&self, mut predicate: impl FnMut(&K) -> bool) -> Vec<Arc<K>> {
-        lock(&self.objects)
-            .values()
-            .filter(|object| predicate(object))
-            .cloned()
-            .collect()
+        lock(&self.objects).values().filter(|object| predicate(object)).cloned().collect()
     }
 
     /// The names of all objects.
@@ -102,9 +91,10 @@ impl<K: Resource> Cache<K> {
         if let Some(name) = object.meta().name.clone() {
             let mut objects = lock(&self.objects);
             // An object that is no longer here was deleted; a late answer must not bring it back.
-            if objects.get(&name).is_some_and(|known| {
-                same(known.meta(), object.meta()) && !is_newer(known.meta(), object.meta())
-            }) {
+            if objects
+                .get(&name)
+                .is_some_and(|known| same(known.meta(), object.meta()) && !is_newer(known.meta(), object.meta()))
+            {
                 objects.insert(name, Arc::new(object));
             }
         }
@@ -112,12 +102,7 @@ impl<K: Resource> Cache<K> {
 }
 
 /// Starts to list and watch. `changed` is called after the cache has changed, with the new object, or the last known one when it is gone.
-pub fn start<K, F>(
-    api: Api<K>,
-    config: watcher::Config,
-    token: CancellationToken,
-    changed: F,
-) -> Cache<K>
+pub fn start<K, F>(api: Api<K>, config: watcher::Config, token: CancellationToken, changed: F) -> Cache<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     K::DynamicType: Default,
@@ -125,16 +110,8 @@ where
 {
     let (sender, state) = watch::channel(State::Loading);
     let objects = Arc::new(Mutex::new(BTreeMap::new()));
-    let cache = Cache {
-        objects: Arc::clone(&objects),
-        state,
-    };
-    let writer = Writer {
-        objects,
-        state: sender,
-        listing: BTreeMap::new(),
-        changed,
-    };
+    let cache = Cache { objects: Arc::clone(&objects), state };
+    let writer = Writer { objects, state: sender, listing: BTreeMap::new(), changed };
     tokio::spawn(async move {
         tokio::select! {
             () = token.cancelled() => {}
@@ -207,9 +184,10 @@ where
     fn put(&mut self, object: &Arc<K>) {
         let mut objects = lock(&self.objects);
         let name = name(object.as_ref());
-        if objects.get(&name).is_some_and(|known| {
-            same(known.meta(), object.meta()) && is_newer(known.meta(), object.meta())
-        }) {
+        if objects
+            .get(&name)
+            .is_some_and(|known| same(known.meta(), object.meta()) && is_newer(known.meta(), object.meta()))
+        {
             return;
         }
         objects.insert(name, Arc::clone(object));
@@ -222,17 +200,12 @@ where
         let listed = std::mem::take(&mut self.listing);
         let before = std::mem::replace(&mut *lock(&self.objects), listed.clone());
         self.state.send_replace(State::Synced);
-        for object in before
-            .iter()
-            .filter(|(name, _)| !listed.contains_key(*name))
-            .map(|(_, object)| object)
-        {
+        for object in before.iter().filter(|(name, _)| !listed.contains_key(*name)).map(|(_, object)| object) {
             (self.changed)(object);
         }
         for (name, object) in &listed {
             let unchanged = before.get(name).is_some_and(|known| {
-                known.meta().uid == object.meta().uid
-                    && known.meta().resource_version == object.meta().resource_version
+                known.meta().uid == object.meta().uid && known.meta().resource_version == object.meta().resource_version
             });
             if !unchanged {
                 (self.changed)(object);
@@ -254,20 +227,13 @@ where
         let kind = K::plural(&K::DynamicType::default()).into_owned();
         let missing = is_missing(error);
         let why = if missing {
-            format!(
-                "the API server does not know {kind}.{}",
-                K::group(&K::DynamicType::default())
-            )
+            format!("the API server does not know {kind}.{}", K::group(&K::DynamicType::default()))
         } else {
             format!("watch {kind}: {}", chain(error))
         };
         let synced = self.state.borrow().is_synced();
         self.state.send_if_modified(|state| {
-            let next = State::Failing {
-                why: why.clone(),
-                missing,
-                synced,
-            };
+            let next = State::Failing { why: why.clone(), missing, synced };
             let changed = *state != next;
             if changed {
                 // A dropped watch is ordinary while a complete list is at hand; it resumes where it was.
@@ -295,11 +261,7 @@ fn same(one: &Meta, other: &Meta) -> bool {
 
 /// Resource versions of one resource type can be compared as numbers; one that is no number is never newer.
 fn is_newer(one: &Meta, other: &Meta) -> bool {
-    let version = |meta: &Meta| {
-        meta.resource_version
-            .as_deref()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
+    let version = |meta: &Meta| meta.resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
     matches!((version(one), version(other)), (Some(one), Some(other)) if one > other)
 }
 

@@ -14,10 +14,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("read the kubeconfig {path}")]
-    Kubeconfig {
-        path: PathBuf,
-        source: Box<KubeconfigError>,
-    },
+    Kubeconfig { path: PathBuf, source: Box<KubeconfigError> },
     #[error("find a cluster to talk to (give --kube-config, set KUBECONFIG, or run in a pod)")]
     Infer(#[source] Box<InferConfigError>),
     #[error("make a Kubernetes client")]
@@ -41,8 +38,7 @@ impl CallError {
 
     /// The answer was that an object of that name exists.
     pub fn is_already_exists(&self) -> bool {
-        self.status()
-            .is_some_and(kube::core::Status::is_already_exists)
+        self.status().is_some_and(kube::core::Status::is_already_exists)
     }
 
     /// The object has changed since it was read, or a precondition did not hold.
@@ -52,8 +48,7 @@ impl CallError {
 
     /// The API server refuses the content; the same request will fail again.
     pub fn is_invalid(&self) -> bool {
-        self.status()
-            .is_some_and(|status| status.is_invalid() || status.code == 400)
+        self.status().is_some_and(|status| status.is_invalid() || status.code == 400)
     }
 
     /// The API server's own answer, when there is one.
@@ -71,9 +66,7 @@ impl CallError {
 pub async fn connect(kube_config: Option<&Path>) -> Result<Client, ConnectError> {
     let mut config = match kube_config {
         Some(path) => from_file(path).await?,
-        None => Config::infer()
-            .await
-            .map_err(|why| ConnectError::Infer(Box::new(why)))?,
+        None => Config::infer().await.map_err(|why| ConnectError::Infer(Box::new(why)))?,
     };
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
@@ -81,14 +74,9 @@ pub async fn connect(kube_config: Option<&Path>) -> Result<Client, ConnectError>
 }
 
 async fn from_file(path: &Path) -> Result<Config, ConnectError> {
-    let failed = |why| ConnectError::Kubeconfig {
-        path: path.to_owned(),
-        source: Box::new(why),
-    };
+    let failed = |why| ConnectError::Kubeconfig { path: path.to_owned(), source: Box::new(why) };
     let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .map_err(failed)
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(failed)
 }
 
 /// Waits for a call at most `deadline`.
@@ -110,14 +98,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_without_answer_ends_at_its_deadline() {
-        let answer = call(
-            Duration::from_secs(3),
-            std::future::pending::<kube::Result<()>>(),
-        )
-        .await;
-        assert!(
-            matches!(answer, Err(CallError::Timeout(after)) if after == Duration::from_secs(3))
-        );
+        let answer = call(Duration::from_secs(3), std::future::pending::<kube::Result<()>>()).await;
+        assert!(matches!(answer, Err(CallError::Timeout(after)) if after == Duration::from_secs(3)));
     }
 
     #[test]

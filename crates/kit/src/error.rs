@@ -42,22 +42,10 @@ mod tests {
 
     #[test]
     fn a_repeated_cause_is_told_once() {
-        let inner = Layer {
-            text: "connection refused",
-            source: None,
-        };
-        let middle = Layer {
-            text: "get pod: connection refused",
-            source: Some(Box::new(inner)),
-        };
-        let outer = Layer {
-            text: "observe the cluster",
-            source: Some(Box::new(middle)),
-        };
-        assert_eq!(
-            chain(&outer),
-            "observe the cluster: get pod: connection refused"
-        );
+        let inner = Layer { text: "connection refused", source: None };
+        let middle = Layer { text: "get pod: connection refused", source: Some(Box::new(inner)) };
+        let outer = Layer { text: "observe the cluster", source: Some(Box::new(middle)) };
+        assert_eq!(chain(&outer), "observe the cluster: get pod: connection refused");
     }
 
     #[test]

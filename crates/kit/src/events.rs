@@ -51,34 +51,17 @@ impl Events {
     /// Starts to write events in the name of the component (`flink-operator`, `flink-supervisor`). Ends when the last clone is dropped.
     pub fn start(client: Client, component: &'static str) -> Self {
         let (sender, notices) = mpsc::channel(WAITING);
-        tokio::spawn(
-            Recorder {
-                client,
-                component,
-                known: HashMap::new(),
-            }
-            .run(notices),
-        );
+        tokio::spawn(Recorder { client, component, known: HashMap::new() }.run(notices));
         Self { sender }
     }
 
     /// Something happened as it should.
-    pub fn normal(
-        &self,
-        about: &ObjectReference,
-        reason: impl Into<String>,
-        note: impl Into<String>,
-    ) {
+    pub fn normal(&self, about: &ObjectReference, reason: impl Into<String>, note: impl Into<String>) {
         self.publish(about, Type::Normal, reason.into(), &note.into());
     }
 
     /// Something needs a look.
-    pub fn warning(
-        &self,
-        about: &ObjectReference,
-        reason: impl Into<String>,
-        note: impl Into<String>,
-    ) {
+    pub fn warning(&self, about: &ObjectReference, reason: impl Into<String>, note: impl Into<String>) {
         self.publish(about, Type::Warning, reason.into(), &note.into());
     }
 
@@ -89,16 +72,7 @@ impl Events {
             Type::Warning => tracing::warn!(object, reason, "{note}"),
         }
         let note = shorten(note, LONGEST_NOTE);
-        if self
-            .sender
-            .try_send(Notice {
-                about: about.clone(),
-                kind,
-                reason,
-                note,
-            })
-            .is_err()
-        {
+        if self.sender.try_send(Notice { about: about.clone(), kind, reason, note }).is_err() {
             tracing::debug!(object, "event dropped");
         }
     }
@@ -128,11 +102,7 @@ impl Recorder {
     async fn run(mut self, mut notices: mpsc::Receiver<Notice>) {
         while let Some(notice) = notices.recv().await {
             if let Err(error) = self.record(&notice).await {
-                tracing::debug!(
-                    error = crate::chain(&error),
-                    reason = notice.reason,
-                    "cannot write an event"
-                );
+                tracing::debug!(error = crate::chain(&error), reason = notice.reason, "cannot write an event");
             }
         }
     }
@@ -141,19 +111,13 @@ impl Recorder {
         let namespace = notice.about.namespace.as_deref().unwrap_or("default");
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let key = Key {
-            uid: notice
-                .about
-                .uid
-                .clone()
-                .or_else(|| notice.about.name.clone())
-                .unwrap_or_default(),
+            uid: notice.about.uid.clone().or_else(|| notice.about.name.clone()).unwrap_or_default(),
             kind: notice.kind,
             reason: notice.reason.clone(),
             note: notice.note.clone(),
         };
         let now = Instant::now();
-        self.known
-            .retain(|_, known| now.duration_since(known.written) < FORGET);
+        self.known.retain(|_, known| now.duration_since(known.written) < FORGET);
         if let Some(known) = self.known.get_mut(&key) {
             known.count += 1;
             if now.duration_since(known.written) < REPEAT {
@@ -161,11 +125,8 @@ impl Recorder {
             }
             known.written = now;
             let patch = json!({"count": known.count, "lastTimestamp": Timestamp::now()});
-            let written = call(
-                DEADLINE,
-                events.patch(&known.name, &PatchParams::default(), &Patch::Merge(&patch)),
-            )
-            .await;
+            let written =
+                call(DEADLINE, events.patch(&known.name, &PatchParams::default(), &Patch::Merge(&patch))).await;
             return match written {
                 Err(error) if error.is_not_found() => {
                     self.known.remove(&key);
@@ -177,24 +138,12 @@ impl Recorder {
         self.create(&events, notice, key).await
     }
 
-    async fn create(
-        &mut self,
-        events: &Api<Event>,
-        notice: &Notice,
-        key: Key,
-    ) -> Result<(), CallError> {
+    async fn create(&mut self, events: &Api<Event>, notice: &Notice, key: Key) -> Result<(), CallError> {
         let event = event(self.component, notice, Timestamp::now());
         let name = event.metadata.name.clone().unwrap_or_default();
         call(DEADLINE, events.create(&PostParams::default(), &event)).await?;
         if self.known.len() < REMEMBERED {
-            self.known.insert(
-                key,
-                Known {
-                    name,
-                    count: 1,
-                    written: Instant::now(),
-                },
-            );
+            self.known.insert(key, Known { name, count: 1, written: Instant::now() });
         }
         Ok(())
     }
@@ -217,10 +166,7 @@ fn event(component: &str, notice: &Notice, now: Timestamp) -> Event {
         count: Some(1),
         first_timestamp: Some(Time(now)),
         last_timestamp: Some(Time(now)),
-        source: Some(EventSource {
-            component: Some(component.to_owned()),
-            host: None,
-        }),
+        source: Some(EventSource { component: Some(component.to_owned()), host: None }),
         reporting_component: Some(component.to_owned()),
         reporting_instance: crate::process::pod_name().or_else(|| Some(component.to_owned())),
         ..Event::default()
@@ -248,11 +194,7 @@ mod tests {
             reason: "MissingJar".into(),
             note: "no such file".into(),
         };
-        let event = event(
-            "flink-supervisor",
-            &notice,
-            Timestamp::from_second(1).expect("in range"),
-        );
+        let event = event("flink-supervisor", &notice, Timestamp::from_second(1).expect("in range"));
         assert_eq!(event.metadata.name.as_deref(), Some("demo-job.3b9aca00"));
         assert_eq!(event.involved_object, about);
         assert_eq!(event.type_.as_deref(), Some("Warning"));

@@ -45,9 +45,7 @@ pub async fn serve(
     let bound = listener.local_addr().map_err(failed)?;
     let router = router(monitoring);
     tokio::spawn(async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(token.cancelled_owned())
-            .await;
+        let served = axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await;
         if let Err(error) = served {
             tracing::warn!(%error, "monitoring ended");
         }
@@ -69,8 +67,7 @@ async fn no_content() -> StatusCode {
 }
 
 async fn version(State(monitoring): State<Arc<Monitoring>>) -> Response {
-    axum::Json(serde_json::json!({"name": "flinkctl", "version": monitoring.version}))
-        .into_response()
+    axum::Json(serde_json::json!({"name": "flinkctl", "version": monitoring.version})).into_response()
 }
 
 async fn metrics(State(monitoring): State<Arc<Monitoring>>) -> Response {
@@ -107,40 +104,19 @@ mod tests {
         let ready = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&ready);
         let check = move || {
-            if seen.load(Ordering::Relaxed) {
-                Ok(())
-            } else {
-                Err("flinkjobs are not listed yet".into())
-            }
+            if seen.load(Ordering::Relaxed) { Ok(()) } else { Err("flinkjobs are not listed yet".into()) }
         };
-        let monitoring = Monitoring {
-            version: "1.2.3",
-            registry,
-            ready: Box::new(check),
-        };
+        let monitoring = Monitoring { version: "1.2.3", registry, ready: Box::new(check) };
         let token = CancellationToken::new();
-        let address = serve(([127, 0, 0, 1], 0).into(), monitoring, token.clone())
-            .await
-            .expect("bound");
+        let address = serve(([127, 0, 0, 1], 0).into(), monitoring, token.clone()).await.expect("bound");
         let get = async |path: &str| {
-            let answer = reqwest::get(format!("http://{address}{path}"))
-                .await
-                .expect("an answer");
-            (
-                answer.status().as_u16(),
-                answer.text().await.expect("a text"),
-            )
+            let answer = reqwest::get(format!("http://{address}{path}")).await.expect("an answer");
+            (answer.status().as_u16(), answer.text().await.expect("a text"))
         };
-        assert_eq!(
-            get("/version").await,
-            (200, r#"{"name":"flinkctl","version":"1.2.3"}"#.to_owned())
-        );
+        assert_eq!(get("/version").await, (200, r#"{"name":"flinkctl","version":"1.2.3"}"#.to_owned()));
         assert!(get("/metrics").await.1.contains("flink_test_total 0"));
         assert_eq!(get("/healthz").await.0, 200);
-        assert_eq!(
-            get("/readyz").await,
-            (503, "flinkjobs are not listed yet\n".to_owned())
-        );
+        assert_eq!(get("/readyz").await, (503, "flinkjobs are not listed yet\n".to_owned()));
         ready.store(true, Ordering::Relaxed);
         assert_eq!(get("/readyz").await.0, 200);
         token.cancel();

@@ -10,21 +10,13 @@ use crate::Outcome;
 use crate::client::{CallError, DEADLINE, call};
 
 /// Applies the operations. A `test` that fails is a [`Outcome::Conflict`].
-pub async fn json<K>(
-    api: &Api<K>,
-    name: &str,
-    operations: &[Value],
-) -> Result<Outcome<K>, CallError>
+pub async fn json<K>(api: &Api<K>, name: &str, operations: &[Value]) -> Result<Outcome<K>, CallError>
 where
     K: Clone + DeserializeOwned + Debug,
 {
     let patch = serde_json::from_value(Value::Array(operations.to_vec()))
         .map_err(|why| CallError::Kube(kube::Error::SerdeError(why)))?;
-    let answer = call(
-        DEADLINE,
-        api.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch)),
-    )
-    .await;
+    let answer = call(DEADLINE, api.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))).await;
     match answer {
         // The API server answers 422 both for a failed test and for an object that validation refuses; only the latter names causes.
         Err(error) if is_failed_test(&error) => Ok(Outcome::Conflict),
@@ -34,11 +26,7 @@ where
 
 fn is_failed_test(error: &CallError) -> bool {
     error.status().is_some_and(|status| {
-        status.code == 422
-            && status
-                .details
-                .as_ref()
-                .is_none_or(|details| details.causes.is_empty())
+        status.code == 422 && status.details.as_ref().is_none_or(|details| details.causes.is_empty())
     })
 }
 
@@ -122,10 +110,7 @@ mod tests {
 
     #[test]
     fn a_failed_test_is_not_a_refused_object() {
-        let failed = kube::core::Status::failure("the server rejected our request", "Invalid")
-            .with_code(422);
-        assert!(is_failed_test(&CallError::Kube(kube::Error::Api(
-            failed.boxed()
-        ))));
+        let failed = kube::core::Status::failure("the server rejected our request", "Invalid").with_code(422);
+        assert!(is_failed_test(&CallError::Kube(kube::Error::Api(failed.boxed()))));
     }
 }

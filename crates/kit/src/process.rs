@@ -6,10 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Runs the future to its end on a runtime of one thread.
 pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(4)
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
     let output = runtime.block_on(future);
     // Name look-ups run on blocking threads and may hang; they must not hold up the end of the process.
     runtime.shutdown_background();
@@ -18,15 +15,11 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
 
 /// Where a server of ours listens: the pod's address when it runs in a pod, else loopback. Never all addresses.
 pub fn listen_address(port: u16) -> SocketAddr {
-    let pod = std::env::var("POD_IP")
-        .ok()
-        .and_then(|text| text.trim().parse::<IpAddr>().ok());
+    let pod = std::env::var("POD_IP").ok().and_then(|text| text.trim().parse::<IpAddr>().ok());
     SocketAddr::new(pod.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), port)
 }
 
 /// The pod's name, when the process runs in a pod.
 pub fn pod_name() -> Option<String> {
-    std::env::var("POD_NAME")
-        .ok()
-        .filter(|name| !name.is_empty())
+    std::env::var("POD_NAME").ok().filter(|name| !name.is_empty())
 }

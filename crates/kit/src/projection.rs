@@ -133,10 +133,7 @@ impl From<Metadata> for ObjectMeta {
 #[derive(Clone, Debug)]
 pub enum Parsed<K> {
     Valid(Box<K>),
-    Invalid {
-        metadata: Box<ObjectMeta>,
-        why: String,
-    },
+    Invalid { metadata: Box<ObjectMeta>, why: String },
 }
 
 impl<K> Parsed<K> {
@@ -182,21 +179,14 @@ impl<K: Resource> Resource for Parsed<K> {
 impl<'de, K: DeserializeOwned> Deserialize<'de> for Parsed<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut value = serde_json::Value::deserialize(deserializer)?;
-        if let Some(metadata) = value
-            .get_mut("metadata")
-            .and_then(serde_json::Value::as_object_mut)
-        {
+        if let Some(metadata) = value.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
             metadata.remove("managedFields");
         }
         match K::deserialize(&value) {
             Ok(object) => Ok(Self::Valid(Box::new(object))),
             Err(why) => {
-                let metadata =
-                    Metadata::deserialize(&value["metadata"]).map_err(serde::de::Error::custom)?;
-                Ok(Self::Invalid {
-                    metadata: Box::new(metadata.into()),
-                    why: why.to_string(),
-                })
+                let metadata = Metadata::deserialize(&value["metadata"]).map_err(serde::de::Error::custom)?;
+                Ok(Self::Invalid { metadata: Box::new(metadata.into()), why: why.to_string() })
             }
         }
     }
@@ -234,8 +224,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_keeps_its_name() {
         let broken: Parsed<ConfigMap> =
-            serde_json::from_value(json!({"metadata": {"name": "c", "uid": "u"}, "data": "text"}))
-                .expect("guarded");
+            serde_json::from_value(json!({"metadata": {"name": "c", "uid": "u"}, "data": "text"})).expect("guarded");
         assert!(broken.valid().is_none());
         assert_eq!(broken.meta().name.as_deref(), Some("c"));
     }

@@ -34,10 +34,7 @@ pub struct Queue<K> {
 
 impl<K> Clone for Queue<K> {
     fn clone(&self) -> Self {
-        Self {
-            keys: Arc::clone(&self.keys),
-            wake: Arc::clone(&self.wake),
-        }
+        Self { keys: Arc::clone(&self.keys), wake: Arc::clone(&self.wake) }
     }
 }
 
@@ -50,10 +47,7 @@ struct Entry {
 
 impl<K: Ord + Clone> Default for Queue<K> {
     fn default() -> Self {
-        Self {
-            keys: Arc::default(),
-            wake: Arc::default(),
-        }
+        Self { keys: Arc::default(), wake: Arc::default() }
     }
 }
 
@@ -125,11 +119,7 @@ impl<K: Ord + Clone> Queue<K> {
             Next::After(pause) => Some(now + pause),
             Next::Failed => Some(now + backoff(entry.failures)),
         };
-        entry.failures = if next == Next::Failed {
-            entry.failures.saturating_add(1)
-        } else {
-            0
-        };
+        entry.failures = if next == Next::Failed { entry.failures.saturating_add(1) } else { 0 };
         entry.due = match (entry.due, due) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -140,11 +130,7 @@ impl<K: Ord + Clone> Queue<K> {
     }
 
     fn earliest(&self) -> Option<Instant> {
-        self.lock()
-            .values()
-            .filter(|entry| !entry.running)
-            .filter_map(|entry| entry.due)
-            .min()
+        self.lock().values().filter(|entry| !entry.running).filter_map(|entry| entry.due).min()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<K, Entry>> {
@@ -153,9 +139,7 @@ impl<K: Ord + Clone> Queue<K> {
 }
 
 fn backoff(failures: u32) -> Duration {
-    FIRST_BACKOFF
-        .saturating_mul(1 << failures.min(16))
-        .min(LONGEST_BACKOFF)
+    FIRST_BACKOFF.saturating_mul(1 << failures.min(16)).min(LONGEST_BACKOFF)
 }
 
 async fn sleep_until(due: Option<Instant>) {
@@ -191,32 +175,14 @@ mod tests {
                 if seen.borrow().len() == 5 {
                     token.cancel();
                 }
-                if key == "poison" {
-                    Next::Failed
-                } else {
-                    Next::Changed
-                }
+                if key == "poison" { Next::Failed } else { Next::Changed }
             }
         };
         queue.drive(4, &token, work).await;
-        let poison: Vec<u128> = seen
-            .borrow()
-            .iter()
-            .filter(|(key, _)| *key == "poison")
-            .map(|(_, at)| *at)
-            .collect();
+        let poison: Vec<u128> = seen.borrow().iter().filter(|(key, _)| *key == "poison").map(|(_, at)| *at).collect();
         assert_eq!(poison.len(), 4);
-        assert_eq!(
-            seen.borrow()
-                .iter()
-                .filter(|(key, _)| *key == "good")
-                .count(),
-            1
-        );
-        assert!(
-            poison[1] >= 100 && poison[2] >= 300 && poison[3] >= 700,
-            "{poison:?}"
-        );
+        assert_eq!(seen.borrow().iter().filter(|(key, _)| *key == "good").count(), 1);
+        assert!(poison[1] >= 100 && poison[2] >= 300 && poison[3] >= 700, "{poison:?}");
     }
 
     #[tokio::test(start_paused = true)]

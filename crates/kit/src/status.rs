@@ -16,16 +16,7 @@ where
     K: Resource + Serialize + DeserializeOwned + Clone + Debug,
 {
     let meta = object.meta();
-    debug_assert!(
-        meta.resource_version.is_some(),
-        "a status write without an observed resourceVersion"
-    );
+    debug_assert!(meta.resource_version.is_some(), "a status write without an observed resourceVersion");
     let name = meta.name.as_deref().unwrap_or_default();
-    Outcome::of(
-        call(
-            DEADLINE,
-            api.replace_status(name, &PostParams::default(), object),
-        )
-        .await,
-    )
+    Outcome::of(call(DEADLINE, api.replace_status(name, &PostParams::default(), object)).await)
 }

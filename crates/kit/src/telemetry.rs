@@ -26,13 +26,7 @@ pub struct Options {
     pub log_level: String,
 
     /// How to log
-    #[arg(
-        long,
-        env = "LOG_FORMAT",
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
-    )]
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
     pub log_format: Format,
 }
 
@@ -41,21 +35,14 @@ pub fn init(options: &Options) {
     let parsed = options.log_level.parse::<Targets>();
     let refused = parsed.as_ref().err().map(ToString::to_string);
     let filter = parsed.unwrap_or_else(|_| Targets::new().with_default(Level::INFO));
-    let layer = fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(true);
+    let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(true);
     let layer = match options.log_format {
         Format::Text => layer.with_filter(filter).boxed(),
         Format::Json => layer.json().with_filter(filter).boxed(),
     };
     let started = tracing_subscriber::registry().with(layer).try_init();
     if let Some(why) = refused {
-        tracing::warn!(
-            filter = options.log_level,
-            why,
-            "cannot read the log filter, using info"
-        );
+        tracing::warn!(filter = options.log_level, why, "cannot read the log filter, using info");
     }
     if started.is_err() {
         tracing::debug!("logging was started before");

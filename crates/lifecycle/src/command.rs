@@ -91,9 +91,7 @@ pub fn inbox(remembered: Option<&Command>, request: Option<&Request>) -> Inbox {
     match (remembered, request) {
         (None, None) => Inbox::Nothing,
         (None, Some(request)) => Inbox::New(request.clone()),
-        (Some(command), Some(request)) if !command.done && !same(command, request) => {
-            Inbox::Meanwhile(request.clone())
-        }
+        (Some(command), Some(request)) if !command.done && !same(command, request) => Inbox::Meanwhile(request.clone()),
         (Some(command), _) if !command.done => Inbox::UnderWay,
         (Some(_), None) => Inbox::Forget,
         (Some(command), Some(request)) if same(command, request) => Inbox::Reset,
@@ -110,8 +108,7 @@ fn same(command: &Command, request: &Request) -> bool {
 
 /// The command to remember for a request.
 pub fn accept(request: &Request, action: Action) -> (Command, Report) {
-    let command =
-        Command { id: request.id.clone(), action, done: false, without_savepoint: request.without_savepoint };
+    let command = Command { id: request.id.clone(), action, done: false, without_savepoint: request.without_savepoint };
     (command, report(request, Outcome::Accepted, "under way"))
 }
 

@@ -71,36 +71,22 @@ impl Effect {
     pub fn notice(&self) -> Notice {
         match self {
             Self::AddFinalizer => Notice::normal("Accepted", "deployment accepted"),
-            Self::CreateCluster(cluster) => Notice::normal(
-                "ClusterCreated",
-                format!("created FlinkCluster {}", name(&cluster.metadata)),
-            ),
+            Self::CreateCluster(cluster) => {
+                Notice::normal("ClusterCreated", format!("created FlinkCluster {}", name(&cluster.metadata)))
+            }
             Self::ReplaceCluster { cluster, changed } => Notice::normal(
                 "ClusterUpdated",
-                format!(
-                    "updated FlinkCluster {}: {}",
-                    name(&cluster.metadata),
-                    changed.join(", ")
-                ),
+                format!("updated FlinkCluster {}: {}", name(&cluster.metadata), changed.join(", ")),
             ),
             Self::DeleteCluster { name, .. } => {
                 Notice::normal("ClusterDeleted", format!("deleting FlinkCluster {name}"))
             }
-            Self::CreateJob(job) => Notice::normal(
-                "JobCreated",
-                format!("created FlinkJob {}", name(&job.metadata)),
-            ),
+            Self::CreateJob(job) => Notice::normal("JobCreated", format!("created FlinkJob {}", name(&job.metadata))),
             Self::ReplaceJob { job, changed } => Notice::normal(
                 "JobUpdated",
-                format!(
-                    "updated FlinkJob {}: {}",
-                    name(&job.metadata),
-                    changed.join(", ")
-                ),
+                format!("updated FlinkJob {}: {}", name(&job.metadata), changed.join(", ")),
             ),
-            Self::DeleteJob { name, .. } => {
-                Notice::normal("JobDeleted", format!("deleting FlinkJob {name}"))
-            }
+            Self::DeleteJob { name, .. } => Notice::normal("JobDeleted", format!("deleting FlinkJob {name}")),
             Self::RemoveFinalizer => Notice::normal("Deleted", "cluster and jobs are gone"),
         }
     }
@@ -120,12 +106,7 @@ pub fn plan(observed: &Observed<'_>, now: Timestamp) -> Plan {
     declared_jobs(observed, &mut draft);
     undeclared_jobs(observed, &mut draft);
     let status = status::of(observed, &draft, now);
-    Plan {
-        effects: draft.effects,
-        status,
-        waiting: draft.waiting,
-        notices: draft.notices,
-    }
+    Plan { effects: draft.effects, status, waiting: draft.waiting, notices: draft.notices }
 }
 
 #[derive(Default)]
@@ -143,10 +124,8 @@ impl Draft {
     }
 
     fn taken(&mut self, kind: &str, child: &str, by: &str) {
-        let text =
-            format!("{kind} {child} belongs to {by}; rename this deployment or remove the other");
-        self.notices
-            .push(Notice::warning("NameTaken", text.clone()));
+        let text = format!("{kind} {child} belongs to {by}; rename this deployment or remove the other");
+        self.notices.push(Notice::warning("NameTaken", text.clone()));
         self.stalled.get_or_insert(text);
     }
 }
@@ -154,28 +133,19 @@ impl Draft {
 fn cluster(observed: &Observed<'_>, draft: &mut Draft) {
     let deployment = observed.deployment;
     let Some(present) = observed.cluster else {
-        draft
-            .effects
-            .push(Effect::CreateCluster(Box::new(child::new_cluster(
-                deployment,
-            ))));
+        draft.effects.push(Effect::CreateCluster(Box::new(child::new_cluster(deployment))));
         return;
     };
     let child = name(&present.metadata);
     match holder(&present.metadata, deployment) {
         Holder::Other(by) => draft.taken("FlinkCluster", child, &by),
-        Holder::Predecessor => draft.wait(format!(
-            "FlinkCluster {child} of an earlier deployment is being removed"
-        )),
+        Holder::Predecessor => draft.wait(format!("FlinkCluster {child} of an earlier deployment is being removed")),
         Holder::Ours | Holder::Nobody if present.metadata.deletion_timestamp.is_some() => {
             draft.wait(format!("FlinkCluster {child} is being deleted"));
         }
         Holder::Ours | Holder::Nobody => {
             if let Some((cluster, changed)) = child::updated_cluster(deployment, present) {
-                draft.effects.push(Effect::ReplaceCluster {
-                    cluster: Box::new(cluster),
-                    changed,
-                });
+                draft.effects.push(Effect::ReplaceCluster { cluster: Box::new(cluster), changed });
             }
         }
     }
@@ -186,27 +156,18 @@ fn declared_jobs(observed: &Observed<'_>, draft: &mut Draft) {
     for (short, spec) in child::declared(deployment) {
         let full = names::job(name(&deployment.metadata), short);
         let Some(present) = observed.job(&full) else {
-            draft
-                .effects
-                .push(Effect::CreateJob(Box::new(child::new_job(
-                    deployment, short, spec,
-                ))));
+            draft.effects.push(Effect::CreateJob(Box::new(child::new_job(deployment, short, spec))));
             continue;
         };
         match holder(&present.metadata, deployment) {
             Holder::Other(by) => draft.taken("FlinkJob", &full, &by),
-            Holder::Predecessor => draft.wait(format!(
-                "FlinkJob {full} of an earlier deployment is being removed"
-            )),
+            Holder::Predecessor => draft.wait(format!("FlinkJob {full} of an earlier deployment is being removed")),
             Holder::Ours | Holder::Nobody if present.metadata.deletion_timestamp.is_some() => {
                 draft.wait(format!("FlinkJob {full} is being deleted"));
             }
             Holder::Ours | Holder::Nobody => {
                 if let Some((job, changed)) = child::updated_job(deployment, spec, present) {
-                    draft.effects.push(Effect::ReplaceJob {
-                        job: Box::new(job),
-                        changed,
-                    });
+                    draft.effects.push(Effect::ReplaceJob { job: Box::new(job), changed });
                 }
             }
         }
@@ -216,15 +177,9 @@ fn declared_jobs(observed: &Observed<'_>, draft: &mut Draft) {
 /// Jobs of this deployment that its list no longer has.
 fn undeclared_jobs(observed: &Observed<'_>, draft: &mut Draft) {
     let deployment = observed.deployment;
-    let declared: Vec<String> = child::declared(deployment)
-        .into_keys()
-        .map(|short| names::job(name(&deployment.metadata), short))
-        .collect();
-    for job in observed
-        .jobs
-        .iter()
-        .filter(|job| child::is_job_of(job, deployment))
-    {
+    let declared: Vec<String> =
+        child::declared(deployment).into_keys().map(|short| names::job(name(&deployment.metadata), short)).collect();
+    for job in observed.jobs.iter().filter(|job| child::is_job_of(job, deployment)) {
         let full = name(&job.metadata);
         if declared.iter().any(|one| one == full) {
             continue;
@@ -232,20 +187,14 @@ fn undeclared_jobs(observed: &Observed<'_>, draft: &mut Draft) {
         if job.metadata.deletion_timestamp.is_some() {
             draft.wait(format!("FlinkJob {full} is being deleted"));
         } else if let Some(uid) = job.metadata.uid.clone() {
-            draft.effects.push(Effect::DeleteJob {
-                name: full.to_owned(),
-                uid,
-            });
+            draft.effects.push(Effect::DeleteJob { name: full.to_owned(), uid });
         }
     }
 }
 
 impl<'a> Observed<'a> {
     fn job(&self, full: &str) -> Option<&'a FlinkJob> {
-        self.jobs
-            .iter()
-            .copied()
-            .find(|job| name(&job.metadata) == full)
+        self.jobs.iter().copied().find(|job| name(&job.metadata) == full)
     }
 }
 

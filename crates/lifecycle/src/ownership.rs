@@ -70,98 +70,50 @@ fn home<'a>(observed: &Observed<'a>) -> Option<(&'a str, &'a str)> {
 }
 
 fn deployment_of(job: &FlinkJob) -> Option<&str> {
-    let controller = job
-        .metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .find(|owner| owner.controller == Some(true));
-    controller
-        .filter(|owner| owner.kind == "FlinkDeployment")
-        .map(|owner| owner.name.as_str())
+    let controller = job.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    controller.filter(|owner| owner.kind == "FlinkDeployment").map(|owner| owner.name.as_str())
 }
 
 /// The existing cluster that the label names, if the job's name allows it.
 fn stamped<'a>(observed: &Observed<'a>) -> Option<(&'a str, &'a str)> {
-    let label = observed
-        .job
-        .metadata
-        .labels
-        .as_ref()?
-        .get(labels::CLUSTER_NAME)?;
+    let label = observed.job.metadata.labels.as_ref()?.get(labels::CLUSTER_NAME)?;
     let cluster = observed.clusters.iter().find(|cluster| *cluster == label)?;
-    Some((
-        cluster.as_str(),
-        names::short_job_name(cluster, name(&observed.job.metadata))?,
-    ))
+    Some((cluster.as_str(), names::short_job_name(cluster, name(&observed.job.metadata))?))
 }
 
 /// A supervisor has begun with the job and has not ended with it.
 fn is_live(job: &FlinkJob) -> bool {
-    match job
-        .status
-        .as_ref()
-        .and_then(|status| status.supervisor_status)
-        .unwrap_or_default()
-    {
+    match job.status.as_ref().and_then(|status| status.supervisor_status).unwrap_or_default() {
         SupervisorStatus::Starting | SupervisorStatus::Started | SupervisorStatus::Stopping => true,
-        SupervisorStatus::Unknown | SupervisorStatus::Stopped | SupervisorStatus::Terminated => {
-            false
-        }
+        SupervisorStatus::Unknown | SupervisorStatus::Stopped | SupervisorStatus::Terminated => false,
     }
 }
 
 fn label(job: &FlinkJob, cluster: &str, short: &str) -> Plan {
     let has = |key: &str, value: &str| {
-        job.metadata
-            .labels
-            .as_ref()
-            .and_then(|all| all.get(key))
-            .is_some_and(|found| found == value)
+        job.metadata.labels.as_ref().and_then(|all| all.get(key)).is_some_and(|found| found == value)
     };
     let stamped = has(labels::CLUSTER_NAME, cluster) && has(labels::JOB_NAME, short);
-    let effect = (!stamped).then(|| Effect::Label {
-        cluster: cluster.to_owned(),
-        job: short.to_owned(),
-    });
-    Plan {
-        effect,
-        waiting: None,
-    }
+    let effect = (!stamped).then(|| Effect::Label { cluster: cluster.to_owned(), job: short.to_owned() });
+    Plan { effect, waiting: None }
 }
 
 fn orphan(observed: &Observed<'_>, now: Timestamp) -> Plan {
     let job = observed.job;
-    let last = job
-        .metadata
-        .labels
-        .as_ref()
-        .and_then(|all| all.get(labels::CLUSTER_NAME));
+    let last = job.metadata.labels.as_ref().and_then(|all| all.get(labels::CLUSTER_NAME));
     if let Some(cluster) = last.filter(|cluster| observed.supervised.contains(cluster)) {
-        return Plan {
-            effect: None,
-            waiting: Some(format!("the supervisor of {cluster} has not ended yet")),
-        };
+        return Plan { effect: None, waiting: Some(format!("the supervisor of {cluster} has not ended yet")) };
     }
     let deleting = job.metadata.deletion_timestamp.is_some();
     if deleting && has_finalizer(&job.metadata, names::SUPERVISOR_FINALIZER) {
-        return Plan {
-            effect: Some(Effect::RemoveFinalizer),
-            waiting: None,
-        };
+        return Plan { effect: Some(Effect::RemoveFinalizer), waiting: None };
     }
     if !deleting && deployment_of(job).is_some() {
-        return Plan {
-            effect: None,
-            waiting: Some("its FlinkDeployment is about to create the cluster".to_owned()),
-        };
+        return Plan { effect: None, waiting: Some("its FlinkDeployment is about to create the cluster".to_owned()) };
     }
     let status = orphan_status(job, deleting, now);
     let effect = (job.status.as_ref() != Some(&status)).then(|| Effect::Status(Box::new(status)));
-    Plan {
-        effect,
-        waiting: Some("there is no FlinkCluster for it".to_owned()),
-    }
+    Plan { effect, waiting: Some("there is no FlinkCluster for it".to_owned()) }
 }
 
 /// The record stays: a cluster of the same name goes on from it, as it does from `savepointPath`.
@@ -171,34 +123,18 @@ fn orphan_status(job: &FlinkJob, deleting: bool, now: Timestamp) -> FlinkJobStat
     status.job_status = Some(String::new());
     status.job_id = Some(String::new());
     (status.supervisor_status, status.resource_status) = if deleting {
-        (
-            Some(SupervisorStatus::Terminated),
-            Some(ResourceStatus::Updated),
-        )
+        (Some(SupervisorStatus::Terminated), Some(ResourceStatus::Updated))
     } else {
-        (
-            Some(SupervisorStatus::Unknown),
-            Some(ResourceStatus::Unknown),
-        )
+        (Some(SupervisorStatus::Unknown), Some(ResourceStatus::Unknown))
     };
     let generation = job.metadata.generation;
     status.observed_generation = generation;
     let message = "there is no FlinkCluster whose name and a dash begin the name of this job";
     for type_ in [conditions::READY, conditions::PROGRESSING] {
         let reason = conditions::reasons::NO_CLUSTER;
-        conditions::set_condition(
-            &mut status.conditions,
-            type_,
-            false,
-            reason,
-            message,
-            generation,
-            now,
-        );
+        conditions::set_condition(&mut status.conditions, type_, false, reason, message, generation, now);
     }
-    status
-        .conditions
-        .retain(|condition| condition.type_ != conditions::STALLED);
+    status.conditions.retain(|condition| condition.type_ != conditions::STALLED);
     if job.status.as_ref() != Some(&status) {
         status.timestamp = Some(api::timestamp(now));
     }

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reading<T> {
     /// The read failed, or was not made.
-    Unknown { why: String, since: Timestamp },
+    Unknown {
+        why: String,
+        since: Timestamp,
+    },
     Known(T),
 }
 

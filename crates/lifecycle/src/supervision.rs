@@ -82,18 +82,13 @@ impl Effect {
     pub fn notice(&self) -> Option<Notice> {
         match self {
             Self::AddFinalizer | Self::RemoveFinalizer => None,
-            Self::Create(_) => Some(Notice::normal(
-                "SupervisorCreated",
-                "created the supervisor's Deployment",
-            )),
-            Self::Replace { why, .. } => Some(Notice::normal(
-                "SupervisorUpdated",
-                format!("updated the supervisor's Deployment: {why}"),
-            )),
-            Self::Delete { name, .. } => Some(Notice::normal(
-                "SupervisorDeleted",
-                format!("deleting Deployment {name}"),
-            )),
+            Self::Create(_) => Some(Notice::normal("SupervisorCreated", "created the supervisor's Deployment")),
+            Self::Replace { why, .. } => {
+                Some(Notice::normal("SupervisorUpdated", format!("updated the supervisor's Deployment: {why}")))
+            }
+            Self::Delete { name, .. } => {
+                Some(Notice::normal("SupervisorDeleted", format!("deleting Deployment {name}")))
+            }
         }
     }
 }
@@ -126,10 +121,7 @@ pub fn plan(observed: &Observed<'_>, now: Timestamp) -> Plan {
 
 fn removal(observed: &Observed<'_>) -> Plan {
     let mut plan = Plan::default();
-    if let Some(seen) = observed
-        .deployment
-        .filter(|seen| !is_foreign(seen, observed.cluster))
-    {
+    if let Some(seen) = observed.deployment.filter(|seen| !is_foreign(seen, observed.cluster)) {
         plan.waiting = Some("the supervisor is being stopped".to_owned());
         plan.effects.extend(delete(&seen));
     } else if observed.pods > 0 {
@@ -166,26 +158,15 @@ fn deployment(observed: &Observed<'_>, now: Timestamp) -> Plan {
     plan
 }
 
-fn correct(
-    observed: &Observed<'_>,
-    (seen, wanted): (&Seen<'_>, &Value),
-    why: String,
-    now: Timestamp,
-    plan: &mut Plan,
-) {
+fn correct(observed: &Observed<'_>, (seen, wanted): (&Seen<'_>, &Value), why: String, now: Timestamp, plan: &mut Plan) {
     match observed.last.filter(|last| last.wanted == digest(wanted)) {
         // The API server, or a webhook, wants it otherwise: that is how it is then.
         Some(last) if last.generation == seen.meta.generation => {}
         Some(last) if since(last.at, now) < CORRECTION_PAUSE => {
             plan.wake = Some(CORRECTION_PAUSE.saturating_sub(since(last.at, now)));
-            plan.waiting = Some(format!(
-                "somebody else keeps changing the supervisor's Deployment: {why}"
-            ));
+            plan.waiting = Some(format!("somebody else keeps changing the supervisor's Deployment: {why}"));
         }
-        _ => plan.effects.push(Effect::Replace {
-            deployment: replaced(seen, wanted),
-            why,
-        }),
+        _ => plan.effects.push(Effect::Replace { deployment: replaced(seen, wanted), why }),
     }
 }
 
@@ -194,25 +175,13 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 }
 
 fn delete(seen: &Seen<'_>) -> Option<Effect> {
-    let uid = seen
-        .meta
-        .uid
-        .clone()
-        .filter(|_| seen.meta.deletion_timestamp.is_none())?;
-    Some(Effect::Delete {
-        name: name(seen.meta).to_owned(),
-        uid,
-    })
+    let uid = seen.meta.uid.clone().filter(|_| seen.meta.deletion_timestamp.is_none())?;
+    Some(Effect::Delete { name: name(seen.meta).to_owned(), uid })
 }
 
 /// Controlled by another object, for example by a cluster of the same name that is gone.
 fn is_foreign(seen: &Seen<'_>, cluster: &FlinkCluster) -> bool {
-    let controller = seen
-        .meta
-        .owner_references
-        .iter()
-        .flatten()
-        .find(|owner| owner.controller == Some(true));
+    let controller = seen.meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     controller.is_some_and(|owner| Some(&owner.uid) != cluster.metadata.uid.as_ref())
 }
 
@@ -226,12 +195,8 @@ fn difference(seen: &Seen<'_>, wanted: &Value, cluster: &FlinkCluster) -> Option
         "metadata": {"labels": seen.meta.labels, "annotations": seen.meta.annotations},
         "spec": seen.spec,
     });
-    let owned = seen
-        .meta
-        .owner_references
-        .iter()
-        .flatten()
-        .any(|owner| Some(&owner.uid) == cluster.metadata.uid.as_ref());
+    let owned =
+        seen.meta.owner_references.iter().flatten().any(|owner| Some(&owner.uid) == cluster.metadata.uid.as_ref());
     if !owned {
         return Some("metadata.ownerReferences".to_owned());
     }
@@ -252,11 +217,7 @@ fn difference(seen: &Seen<'_>, wanted: &Value, cluster: &FlinkCluster) -> Option
 
 fn section_changed(seen: &Seen<'_>, wanted: &Value) -> bool {
     let digest = wanted["metadata"]["annotations"][annotations::DEPLOYMENT_DIGEST].as_str();
-    let known = seen
-        .meta
-        .annotations
-        .as_ref()
-        .and_then(|all| all.get(annotations::DEPLOYMENT_DIGEST));
+    let known = seen.meta.annotations.as_ref().and_then(|all| all.get(annotations::DEPLOYMENT_DIGEST));
     known.map(String::as_str) != digest
 }
 
@@ -268,11 +229,8 @@ fn replaced(seen: &Seen<'_>, wanted: &Value) -> Value {
     }
     let mut template = wanted["spec"]["template"].clone();
     // `kubectl rollout restart` lives in an annotation of the template.
-    template["metadata"]["annotations"] = overlaid(
-        &seen.spec["template"]["metadata"]["annotations"],
-        &template["metadata"]["annotations"],
-    )
-    .into();
+    template["metadata"]["annotations"] =
+        overlaid(&seen.spec["template"]["metadata"]["annotations"], &template["metadata"]["annotations"]).into();
     spec.insert("template".to_owned(), template);
     let mut metadata = wanted["metadata"].as_object().cloned().unwrap_or_default();
     for member in ["labels", "annotations"] {
@@ -280,17 +238,11 @@ fn replaced(seen: &Seen<'_>, wanted: &Value) -> Value {
             "labels" => json!(seen.meta.labels),
             _ => json!(seen.meta.annotations),
         };
-        metadata.insert(
-            member.to_owned(),
-            overlaid(&known, &wanted["metadata"][member]).into(),
-        );
+        metadata.insert(member.to_owned(), overlaid(&known, &wanted["metadata"][member]).into());
     }
     metadata.insert("finalizers".to_owned(), json!(seen.meta.finalizers));
     metadata.insert("uid".to_owned(), json!(seen.meta.uid));
-    metadata.insert(
-        "resourceVersion".to_owned(),
-        json!(seen.meta.resource_version),
-    );
+    metadata.insert("resourceVersion".to_owned(), json!(seen.meta.resource_version));
     json!({
         "apiVersion": wanted["apiVersion"], "kind": wanted["kind"], "metadata": metadata, "spec": spec,
     })

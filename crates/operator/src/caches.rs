@@ -84,12 +84,9 @@ pub fn start(client: &Client, namespace: &str, queue: &Queue<Key>, token: &Cance
     let (one, two, three, four, five) = (queues(), queues(), queues(), queues(), queues());
     let api = |client: &Client| client.clone();
     Caches {
-        deployments: cache::start(
-            Api::namespaced(api(client), namespace),
-            all.clone(),
-            token.clone(),
-            move |object| key::deployment(&one, object),
-        ),
+        deployments: cache::start(Api::namespaced(api(client), namespace), all.clone(), token.clone(), move |object| {
+            key::deployment(&one, object)
+        }),
         clusters: cache::start(Api::namespaced(api(client), namespace), all.clone(), token.clone(), move |object| {
             key::cluster(&two, object);
         }),
@@ -161,7 +158,9 @@ mod tests {
     #[test]
     fn a_container_that_cannot_start_is_trouble() {
         let read = |waiting: &str| {
-            let text = format!(r#"{{"phase": "Pending", "containerStatuses": [{{"name": "supervisor", "state": {waiting}}}]}}"#);
+            let text = format!(
+                r#"{{"phase": "Pending", "containerStatuses": [{{"name": "supervisor", "state": {waiting}}}]}}"#
+            );
             serde_json::from_str::<PodState>(&text).unwrap().trouble()
         };
         assert_eq!(read(r#"{"waiting": {"reason": "ContainerCreating"}}"#), None);

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn every_state_is_counted() {
-        let counts = count([SupervisorStatus::Started, SupervisorStatus::Started, SupervisorStatus::Unknown].into_iter());
+        let counts =
+            count([SupervisorStatus::Started, SupervisorStatus::Started, SupervisorStatus::Unknown].into_iter());
         assert_eq!(counts, [1, 0, 2, 0, 0, 0]);
     }
 }

@@ -11,8 +11,8 @@ use api::names;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kit::client::{CallError, DEADLINE, call};
 use kit::events::Events;
-use kit::{Outcome, patch};
 use kit::queue::{Next, Queue};
+use kit::{Outcome, patch};
 use kube::api::{Api, DeleteParams, Preconditions};
 use kube::{Client, Resource, ResourceExt};
 use lifecycle::Notice;
@@ -101,8 +101,10 @@ impl Context {
         K: Clone + DeserializeOwned + std::fmt::Debug,
     {
         let present = found.finalizers();
-        let change = if add { patch::add_finalizer(present, finalizer) } else { patch::remove_finalizer(present, finalizer) };
-        let mut operations: Vec<_> = found.meta().resource_version.as_deref().map(patch::at_version).into_iter().collect();
+        let change =
+            if add { patch::add_finalizer(present, finalizer) } else { patch::remove_finalizer(present, finalizer) };
+        let mut operations: Vec<_> =
+            found.meta().resource_version.as_deref().map(patch::at_version).into_iter().collect();
         operations.extend(change);
         patch::json(&self.api::<K>(), &found.name_any(), &operations).await
     }
@@ -134,4 +136,3 @@ fn failed(kind: &str, name: &str, error: &CallError) -> Next {
     tracing::warn!(kind, name, error = kit::chain(error), "a write failed, trying again");
     Next::Failed
 }
-

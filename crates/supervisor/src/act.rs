@@ -120,8 +120,7 @@ impl Actor {
                     parallelism: attempt.parallelism,
                     savepoint_path: attempt.restore.path().map(str::to_owned),
                 };
-                self.create::<BatchJob>(manifests::bootstrap_job(object, &self.cluster, &launch, &self.settings)?)
-                    .await
+                self.create::<BatchJob>(manifests::bootstrap_job(object, &self.cluster, &launch, &self.settings)?).await
             }
             Effect::DeleteBootstrap { uid } => {
                 let name = object.name_any();
@@ -165,7 +164,10 @@ impl Actor {
     /// Deletes the object with that uid; one that is gone, or another one of that name, is as good.
     async fn delete<K>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error>
     where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
         K::DynamicType: Default,
     {
         let params = DeleteParams {
@@ -182,7 +184,10 @@ impl Actor {
 
     async fn finalizer<K>(&self, meta: &ObjectMeta, wanted: bool) -> Result<(), Error>
     where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
         K::DynamicType: Default,
     {
         let present = meta.finalizers.as_deref().unwrap_or_default();
@@ -202,7 +207,10 @@ impl Actor {
     /// Sets `requested-action` to `NONE` if it still says what was done, and takes back `without-savepoint` with it.
     async fn reset<K>(&self, meta: &ObjectMeta, action: &str) -> Result<(), Error>
     where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
         K::DynamicType: Default,
     {
         let annotations = meta.annotations.clone().unwrap_or_default();
@@ -211,10 +219,8 @@ impl Actor {
             return Ok(());
         };
         let path = |key: &str| format!("/metadata/annotations/{}", patch::escape(key));
-        let mut operations = vec![
-            patch::test(&path(REQUESTED_ACTION), said.as_str()),
-            patch::add(&path(REQUESTED_ACTION), NONE),
-        ];
+        let mut operations =
+            vec![patch::test(&path(REQUESTED_ACTION), said.as_str()), patch::add(&path(REQUESTED_ACTION), NONE)];
         if annotations.contains_key(WITHOUT_SAVEPOINT) {
             operations.push(patch::add(&path(WITHOUT_SAVEPOINT), "false"));
         }

@@ -102,12 +102,7 @@ impl Caches {
                 token.clone(),
                 wake(changed),
             ),
-            services: cache::start(
-                Api::namespaced(client.clone(), namespace),
-                children,
-                token.clone(),
-                wake(changed),
-            ),
+            services: cache::start(Api::namespaced(client.clone(), namespace), children, token.clone(), wake(changed)),
         }
     }
 

@@ -10,9 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use lifecycle::Reading;
 use lifecycle::cluster::{self, JobView, PodState, PodView, Role, ServiceView};
 use lifecycle::command::{Request, Requested};
-use lifecycle::job::{
-    self, BootstrapView, Cluster, ClusterState, Evidence, Found, Looked, OperationView, Outcome,
-};
+use lifecycle::job::{self, BootstrapView, Cluster, ClusterState, Evidence, Found, Looked, OperationView, Outcome};
 
 use serde::Deserialize;
 
@@ -159,10 +157,8 @@ fn trouble(pod: &PodObject) -> Option<String> {
 pub fn service(caches: &Caches, name: &str, cluster_uid: &str) -> Option<ServiceView> {
     let service = caches.services.get(name)?;
     let meta = &service.metadata;
-    owned_by(meta, cluster_uid).then(|| ServiceView {
-        uid: meta.uid.clone().unwrap_or_default(),
-        deleting: meta.deletion_timestamp.is_some(),
-    })
+    owned_by(meta, cluster_uid)
+        .then(|| ServiceView { uid: meta.uid.clone().unwrap_or_default(), deleting: meta.deletion_timestamp.is_some() })
 }
 
 /// A job as its cluster sees it. A job whose record cannot be read counts as live.
@@ -249,10 +245,7 @@ pub fn cluster_of(
 /// The JobManager pod that lives now.
 pub fn current_job_manager<'a>(record: &ClusterRecord, pods: &'a [PodView]) -> Option<&'a PodView> {
     pods.iter().find(|pod| {
-        pod.role == Role::JobManager
-            && pod.incarnation == record.incarnation
-            && !pod.deleting
-            && !pod.state.is_over()
+        pod.role == Role::JobManager && pod.incarnation == record.incarnation && !pod.deleting && !pod.state.is_over()
     })
 }
 
@@ -309,9 +302,10 @@ fn outcome(pod: &PodObject) -> Outcome {
     let Some(terminated) =
         pod.status.container_statuses.iter().find_map(|container| container.state.terminated.as_ref())
     else {
-        let failed = pod.status.init_container_statuses.iter().any(|container| {
-            container.state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code != 0)
-        });
+        let failed =
+            pod.status.init_container_statuses.iter().any(|container| {
+                container.state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code != 0)
+            });
         let message = ended(pod).unwrap_or_else(|| "its init container failed".into());
         return match failed {
             true => Outcome::NotSubmitted { reason: "ImageError".into(), message },
@@ -363,8 +357,7 @@ pub async fn evidence(
     now: Timestamp,
 ) -> Reading<Looked> {
     let unknown = |why: &str| Reading::Unknown { why: why.to_owned(), since: now };
-    let (JobPhase::Waiting { .. }, Restore::Newest, Some(attempt)) =
-        (&record.phase, &record.restore, &record.attempt)
+    let (JobPhase::Waiting { .. }, Restore::Newest, Some(attempt)) = (&record.phase, &record.restore, &record.attempt)
     else {
         return unknown("it is not to be found out now");
     };
@@ -387,11 +380,7 @@ pub async fn evidence(
         }
         for snapshot in listing.snapshots() {
             let modified = Timestamp::from_millisecond(snapshot.modified).unwrap_or(Timestamp::UNIX_EPOCH);
-            let one = Found {
-                path: snapshot.path.clone(),
-                number: snapshot.checkpoint.unwrap_or_default(),
-                modified,
-            };
+            let one = Found { path: snapshot.path.clone(), number: snapshot.checkpoint.unwrap_or_default(), modified };
             match snapshot.checkpoint {
                 Some(_) => found.checkpoints.push(one),
                 None => found.savepoints.push(one),

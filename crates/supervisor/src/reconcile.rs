@@ -57,13 +57,7 @@ struct Progress {
 }
 
 impl Reconciler {
-    pub fn new(
-        actor: Actor,
-        caches: Caches,
-        events: Events,
-        metrics: Metrics,
-        polling_interval: Duration,
-    ) -> Self {
+    pub fn new(actor: Actor, caches: Caches, events: Events, metrics: Metrics, polling_interval: Duration) -> Self {
         Self {
             actor,
             caches,
@@ -130,8 +124,8 @@ impl Reconciler {
         let now = Timestamp::now();
         let Ok(record) = cluster::status::record(cluster.status.as_ref()) else { return };
         let pods = observe::pods(&self.caches, &Self::uid(cluster));
-        let current = observe::current_job_manager(&record, &pods)
-            .and_then(|pod| Some((pod.uid.clone(), pod.address.clone()?)));
+        let current =
+            observe::current_job_manager(&record, &pods).and_then(|pod| Some((pod.uid.clone(), pod.address.clone()?)));
         let Some((uid, address)) = current else {
             self.manager = None;
             return;
@@ -227,7 +221,9 @@ impl Reconciler {
         Ok(Progress {
             changed: changed || !step.effects.is_empty(),
             again: step.waiting == cluster::Waiting::Next,
-            at_rest: cluster::status::at_rest(&step.waiting) && step.effects.is_empty() && step.record.command.is_none(),
+            at_rest: cluster::status::at_rest(&step.waiting)
+                && step.effects.is_empty()
+                && step.record.command.is_none(),
             wake: step.wake,
         })
     }
@@ -259,8 +255,7 @@ impl Reconciler {
                     total = merge(&total, progress);
                 }
                 Err(error) => {
-                    let about =
-                        self.caches.jobs.get(name).and_then(|job| job.valid().map(|job| job.object_ref(&())));
+                    let about = self.caches.jobs.get(name).and_then(|job| job.valid().map(|job| job.object_ref(&())));
                     self.trouble(name, about, &error);
                     total.again = true;
                 }
@@ -277,10 +272,7 @@ impl Reconciler {
         let Some(cached) = self.caches.jobs.get(name) else { return Ok(idle) };
         let (Some(object), Some(owner)) = (cached.valid(), self.cluster()) else { return Ok(idle) };
         let about = object.object_ref(&());
-        let records = (
-            job::status::record(object.status.as_ref()),
-            cluster::status::record(owner.status.as_ref()),
-        );
+        let records = (job::status::record(object.status.as_ref()), cluster::status::record(owner.status.as_ref()));
         let (record, cluster_record) = match records {
             (Ok(record), Ok(cluster_record)) => (record, cluster_record),
             (Err(error), _) | (_, Err(error)) => {

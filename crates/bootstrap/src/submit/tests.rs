@@ -23,7 +23,8 @@ const ID: &str = "0123456789abcdef0123456789abcdef";
 
 fn args(more: &[&str]) -> Args {
     let id = format!("--job-id={ID}");
-    let fixed = ["bootstrap", "--cluster-name=demo", "--job-name=a", "--jar-path=/j", "--class-name=a.C", "--attempt=1", &id];
+    let fixed =
+        ["bootstrap", "--cluster-name=demo", "--job-name=a", "--jar-path=/j", "--class-name=a.C", "--attempt=1", &id];
     Cli::parse_from(fixed.into_iter().chain(more.iter().copied())).args
 }
 
@@ -35,7 +36,8 @@ fn refusals_are_sorted_by_what_has_to_be_mended() {
     assert!(class("ClassNotFoundException: a.C"));
     assert!(class("ProgramInvocationException: The program's entry point class 'a.C' was not found in the jar file."));
     assert!(!class("ClassNotFoundException: some.library.Type"));
-    let missing = "FileNotFoundException: Cannot find checkpoint or savepoint file/directory 'file:/sp' on file system 'file'.";
+    let missing =
+        "FileNotFoundException: Cannot find checkpoint or savepoint file/directory 'file:/sp' on file system 'file'.";
     assert!(matches!(sort(missing.to_owned(), &restored), Refused::Restore { .. }));
     assert!(matches!(sort(missing.to_owned(), &plain), Refused::Other(_)));
     let boom = "ProgramInvocationException: The main method caused an error: boom";
@@ -73,7 +75,11 @@ async fn a_starting_jobmanager_is_waited_for() {
 
 #[tokio::test]
 async fn a_job_that_was_submitted_before_is_a_success() {
-    let (flink, _) = job_manager(vec![(400, "org.apache.flink.runtime.client.DuplicateJobSubmissionException: Job has already been submitted.")]).await;
+    let (flink, _) = job_manager(vec![(
+        400,
+        "org.apache.flink.runtime.client.DuplicateJobSubmissionException: Job has already been submitted.",
+    )])
+    .await;
     let outcome = run(&flink, "x.jar", &args(&[]), soon()).await.unwrap();
     assert_eq!(outcome.reason, Reason::Submitted);
     assert!(outcome.message.contains("before"));

@@ -20,10 +20,7 @@ fn cache() -> (Cache<ConfigMap>, Writer<ConfigMap, Callback>, Seen) {
     let (state_sender, state) = watch::channel(State::Loading);
     let objects = Arc::new(Mutex::new(BTreeMap::new()));
     let (sender, seen) = mpsc::channel();
-    let cache = Cache {
-        objects: Arc::clone(&objects),
-        state,
-    };
+    let cache = Cache { objects: Arc::clone(&objects), state };
     let writer = Writer {
         objects,
         state: state_sender,
@@ -76,22 +73,9 @@ fn a_late_watch_event_does_not_undo_what_a_write_returned() {
 #[test]
 fn a_missing_resource_is_named() {
     let (cache, mut writer, _seen) = cache();
-    let status = Status::failure(
-        "the server could not find the requested resource",
-        "NotFound",
-    )
-    .with_code(404);
-    writer.fail(&watcher::Error::InitialListFailed(kube::Error::Api(
-        status.boxed(),
-    )));
-    assert!(matches!(
-        cache.state(),
-        State::Failing {
-            missing: true,
-            synced: false,
-            ..
-        }
-    ));
+    let status = Status::failure("the server could not find the requested resource", "NotFound").with_code(404);
+    writer.fail(&watcher::Error::InitialListFailed(kube::Error::Api(status.boxed())));
+    assert!(matches!(cache.state(), State::Failing { missing: true, synced: false, .. }));
     list(&mut writer, vec![]);
     assert_eq!(cache.state(), State::Synced);
 }

@@ -66,8 +66,7 @@ fn terminated(observed: &Observed<'_>, mut step: Step) -> Step {
     if !observed.desired.supervised {
         return step.wait(Waiting::Deletion);
     }
-    let held: Vec<String> =
-        observed.jobs.iter().filter(|job| job.supervised).map(|job| job.name.clone()).collect();
+    let held: Vec<String> = observed.jobs.iter().filter(|job| job.supervised).map(|job| job.name.clone()).collect();
     if held.is_empty() {
         step.effects.push(Effect::RemoveFinalizer);
         return step.wait(Waiting::Deletion);
@@ -97,7 +96,8 @@ fn leave(observed: &Observed<'_>, step: &mut Step) -> bool {
         return true;
     }
     if observed.desired.digest != step.record.digest {
-        step.notices.push(Notice::normal("Restarting", "runtime, jobManager, taskManager or flinkConfiguration changed"));
+        step.notices
+            .push(Notice::normal("Restarting", "runtime, jobManager, taskManager or flinkConfiguration changed"));
         begin_stop(step, ClusterNext::Restart, false, observed.now);
         return true;
     }

@@ -47,10 +47,8 @@ fn converge(observed: &Observed<'_>, mut step: Step, manager: &PodView, flink: &
     if rescale.required != rescale.declared {
         step.record.rescaled = Some(observed.now);
         step.effects.push(Effect::Scale { task_managers: rescale.required });
-        return step.wait(Waiting::Slots {
-            registered: flink.slots_total,
-            required: taskmanagers::required(&observed.jobs),
-        });
+        return step
+            .wait(Waiting::Slots { registered: flink.slots_total, required: taskmanagers::required(&observed.jobs) });
     }
     let missing = taskmanagers::create_missing(observed, &mut step, &manager.uid);
     let surplus = taskmanagers::remove_surplus(observed, &mut step, flink);

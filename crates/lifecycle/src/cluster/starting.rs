@@ -3,17 +3,10 @@
 use api::record::ClusterPhase;
 use jiff::Timestamp;
 
-use super::{
-    Effect, Observed, PodState, PodView, Role, Step, Waiting, commands, leave, replace, sweep, taskmanagers,
-};
+use super::{Effect, Observed, PodState, PodView, Role, Step, Waiting, commands, leave, replace, sweep, taskmanagers};
 use crate::{Notice, Reading, command::Outcome};
 
-pub(super) fn step(
-    observed: &Observed<'_>,
-    mut step: Step,
-    since: Timestamp,
-    not_before: Option<Timestamp>,
-) -> Step {
+pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, not_before: Option<Timestamp>) -> Step {
     if leave(observed, &mut step) {
         return step;
     }
@@ -68,9 +61,7 @@ fn create(observed: &Observed<'_>, mut step: Step, not_before: Option<Timestamp>
 fn answer(observed: &Observed<'_>, mut step: Step, pod: &PodView, since: Timestamp) -> Step {
     taskmanagers::create_missing(observed, &mut step, &pod.uid);
     match &observed.flink {
-        Reading::Known(flink) if !flink.supported => {
-            step.wait(Waiting::Unsupported { version: flink.version.clone() })
-        }
+        Reading::Known(flink) if !flink.supported => step.wait(Waiting::Unsupported { version: flink.version.clone() }),
         Reading::Known(flink) => {
             let version = flink.version.clone();
             step.notices.push(Notice::normal("Started", format!("JobManager {} runs Flink {version}", pod.name)));

@@ -23,12 +23,7 @@ pub struct Facts {
 }
 
 /// The status after a step. `timestamp` moves only if anything else does.
-pub fn status(
-    before: &FlinkClusterStatus,
-    observed: &Observed<'_>,
-    step: &Step,
-    facts: &Facts,
-) -> FlinkClusterStatus {
+pub fn status(before: &FlinkClusterStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) -> FlinkClusterStatus {
     let mut after = before.clone();
     let replicas = working(observed, step).count();
     let slots = u32::try_from(replicas).unwrap_or(u32::MAX).saturating_mul(observed.desired.task_slots);

@@ -73,9 +73,8 @@ pub(super) fn count_lost(observed: &Observed<'_>, step: &mut Step) {
 
 /// Removes idle TaskManagers beyond what is wanted, after the rescale delay; returns how many are too many.
 pub(super) fn remove_surplus(observed: &Observed<'_>, step: &mut Step, flink: &FlinkView) -> u32 {
-    let working: Vec<&PodView> = current(observed, step.record.incarnation)
-        .filter(|pod| !pod.deleting && !pod.state.is_over())
-        .collect();
+    let working: Vec<&PodView> =
+        current(observed, step.record.incarnation).filter(|pod| !pod.deleting && !pod.state.is_over()).collect();
     let surplus = working.len().saturating_sub(wanted(observed).required as usize);
     if surplus == 0 {
         return 0;

@@ -53,10 +53,14 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PodState {
     /// Not running yet; why, if the node says.
-    Pending { detail: Option<String> },
+    Pending {
+        detail: Option<String>,
+    },
     Running,
     /// All its processes have ended.
-    Over { detail: Option<String> },
+    Over {
+        detail: Option<String>,
+    },
 }
 
 impl PodState {
@@ -133,16 +137,34 @@ pub struct Rescale {
 pub enum Effect {
     AddFinalizer,
     RemoveFinalizer,
-    CreateJobManager { incarnation: u32 },
+    CreateJobManager {
+        incarnation: u32,
+    },
     CreateService,
-    CreateTaskManager { incarnation: u32, job_manager: String, index: u32 },
-    DeletePod { name: String, uid: String },
-    DeleteService { uid: String },
+    CreateTaskManager {
+        incarnation: u32,
+        job_manager: String,
+        index: u32,
+    },
+    DeletePod {
+        name: String,
+        uid: String,
+    },
+    DeleteService {
+        uid: String,
+    },
     /// Sets `spec.taskManagers` through the scale subresource.
-    Scale { task_managers: u32 },
-    CancelJob { job_manager: String, job_id: String },
+    Scale {
+        task_managers: u32,
+    },
+    CancelJob {
+        job_manager: String,
+        job_id: String,
+    },
     /// Sets `requested-action` to `NONE` if it still says this.
-    ResetAction { action: String },
+    ResetAction {
+        action: String,
+    },
 }
 
 /// Why nothing more is done now. Becomes condition, event text and explanation.
@@ -153,17 +175,39 @@ pub enum Waiting {
     Settled,
     Finalizer,
     Deletion,
-    OldPods { names: Vec<String> },
-    Backoff { until: Timestamp, why: String },
-    JobManager { detail: String },
+    OldPods {
+        names: Vec<String>,
+    },
+    Backoff {
+        until: Timestamp,
+        why: String,
+    },
+    JobManager {
+        detail: String,
+    },
     /// A pod that will not run by itself, such as one whose image cannot be pulled.
-    Trouble { detail: String },
-    Slots { registered: u32, required: u32 },
-    Idle { surplus: u32 },
-    Jobs { names: Vec<String> },
-    Pods { names: Vec<String> },
-    Flink { why: String },
-    Unsupported { version: String },
+    Trouble {
+        detail: String,
+    },
+    Slots {
+        registered: u32,
+        required: u32,
+    },
+    Idle {
+        surplus: u32,
+    },
+    Jobs {
+        names: Vec<String>,
+    },
+    Pods {
+        names: Vec<String>,
+    },
+    Flink {
+        why: String,
+    },
+    Unsupported {
+        version: String,
+    },
     User,
 }
 

@@ -23,12 +23,7 @@ pub enum Holder {
 }
 
 pub fn holder(meta: &Meta, deployment: &FlinkDeployment) -> Holder {
-    let Some(controller) = meta
-        .owner_references
-        .iter()
-        .flatten()
-        .find(|owner| owner.controller == Some(true))
-    else {
+    let Some(controller) = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true)) else {
         return Holder::Nobody;
     };
     if Some(&controller.uid) == deployment.metadata.uid.as_ref() {
@@ -42,12 +37,7 @@ pub fn holder(meta: &Meta, deployment: &FlinkDeployment) -> Holder {
 
 /// The jobs of the list by their short names. Where an old object has a name twice, the last entry counts, as it always did.
 pub fn declared(deployment: &FlinkDeployment) -> BTreeMap<&str, &FlinkJobSpec> {
-    deployment
-        .spec
-        .jobs()
-        .iter()
-        .map(|entry| (entry.name.as_str(), &entry.spec))
-        .collect()
+    deployment.spec.jobs().iter().map(|entry| (entry.name.as_str(), &entry.spec)).collect()
 }
 
 /// Whether a job is a child: controlled by the deployment, or made for it before there were owner references, as its status remembers.
@@ -55,13 +45,11 @@ pub fn is_job_of(job: &FlinkJob, deployment: &FlinkDeployment) -> bool {
     match holder(&job.metadata, deployment) {
         Holder::Ours => true,
         Holder::Nobody => {
-            let remembered = deployment
-                .status
-                .as_ref()
-                .and_then(|status| status.digest.as_ref()?.jobs.as_ref());
-            remembered.into_iter().flatten().any(|entry| {
-                names::job(name(&deployment.metadata), &entry.name) == name(&job.metadata)
-            })
+            let remembered = deployment.status.as_ref().and_then(|status| status.digest.as_ref()?.jobs.as_ref());
+            remembered
+                .into_iter()
+                .flatten()
+                .any(|entry| names::job(name(&deployment.metadata), &entry.name) == name(&job.metadata))
         }
         Holder::Predecessor | Holder::Other(_) => false,
     }
@@ -71,10 +59,7 @@ pub fn is_job_of(job: &FlinkJob, deployment: &FlinkDeployment) -> bool {
 pub fn is_cluster_of(cluster: &FlinkCluster, deployment: &FlinkDeployment) -> bool {
     match holder(&cluster.metadata, deployment) {
         Holder::Ours => true,
-        Holder::Nobody => deployment
-            .status
-            .as_ref()
-            .is_some_and(|status| status.digest.is_some()),
+        Holder::Nobody => deployment.status.as_ref().is_some_and(|status| status.digest.is_some()),
         Holder::Predecessor | Holder::Other(_) => false,
     }
 }
@@ -103,42 +88,12 @@ pub fn updated_cluster(
     let mut changed = adopt(&mut cluster.metadata, deployment);
     let (from, to) = (&deployment.spec.cluster, &mut cluster.spec);
     set(&mut to.runtime, &from.runtime, "runtime", &mut changed);
-    set(
-        &mut to.job_manager,
-        &from.job_manager,
-        "jobManager",
-        &mut changed,
-    );
-    set(
-        &mut to.task_manager,
-        &from.task_manager,
-        "taskManager",
-        &mut changed,
-    );
-    set(
-        &mut to.supervisor,
-        &from.supervisor,
-        "supervisor",
-        &mut changed,
-    );
-    set(
-        &mut to.min_task_managers,
-        &from.min_task_managers,
-        "minTaskManagers",
-        &mut changed,
-    );
-    set(
-        &mut to.max_task_managers,
-        &from.max_task_managers,
-        "maxTaskManagers",
-        &mut changed,
-    );
-    set(
-        &mut to.flink_configuration,
-        &from.flink_configuration,
-        "flinkConfiguration",
-        &mut changed,
-    );
+    set(&mut to.job_manager, &from.job_manager, "jobManager", &mut changed);
+    set(&mut to.task_manager, &from.task_manager, "taskManager", &mut changed);
+    set(&mut to.supervisor, &from.supervisor, "supervisor", &mut changed);
+    set(&mut to.min_task_managers, &from.min_task_managers, "minTaskManagers", &mut changed);
+    set(&mut to.max_task_managers, &from.max_task_managers, "maxTaskManagers", &mut changed);
+    set(&mut to.flink_configuration, &from.flink_configuration, "flinkConfiguration", &mut changed);
     (!changed.is_empty()).then_some((cluster, changed))
 }
 
@@ -151,40 +106,15 @@ pub fn updated_job(
     let mut job = present.clone();
     let mut changed = adopt(&mut job.metadata, deployment);
     let to = &mut job.spec;
-    set(
-        &mut to.bootstrap,
-        &from.bootstrap,
-        "bootstrap",
-        &mut changed,
-    );
-    set(
-        &mut to.savepoint,
-        &from.savepoint,
-        "savepoint",
-        &mut changed,
-    );
+    set(&mut to.bootstrap, &from.bootstrap, "bootstrap", &mut changed);
+    set(&mut to.savepoint, &from.savepoint, "savepoint", &mut changed);
     set(&mut to.restart, &from.restart, "restart", &mut changed);
-    set(
-        &mut to.min_job_parallelism,
-        &from.min_job_parallelism,
-        "minJobParallelism",
-        &mut changed,
-    );
-    set(
-        &mut to.max_job_parallelism,
-        &from.max_job_parallelism,
-        "maxJobParallelism",
-        &mut changed,
-    );
+    set(&mut to.min_job_parallelism, &from.min_job_parallelism, "minJobParallelism", &mut changed);
+    set(&mut to.max_job_parallelism, &from.max_job_parallelism, "maxJobParallelism", &mut changed);
     (!changed.is_empty()).then_some((job, changed))
 }
 
-fn set<T: PartialEq + Clone>(
-    to: &mut T,
-    from: &T,
-    section: &'static str,
-    changed: &mut Vec<&'static str>,
-) {
+fn set<T: PartialEq + Clone>(to: &mut T, from: &T, section: &'static str, changed: &mut Vec<&'static str>) {
     if to != from {
         to.clone_from(from);
         changed.push(section);
@@ -195,9 +125,7 @@ fn adopt(meta: &mut Meta, deployment: &FlinkDeployment) -> Vec<&'static str> {
     if holder(meta, deployment) == Holder::Ours {
         return Vec::new();
     }
-    meta.owner_references
-        .get_or_insert_default()
-        .push(controller(deployment));
+    meta.owner_references.get_or_insert_default().push(controller(deployment));
     vec!["ownerReferences"]
 }
 

@@ -28,11 +28,7 @@ pub fn of(observed: &Observed<'_>, draft: &Draft, now: Timestamp) -> FlinkDeploy
     let (reason, message) = progress(draft, applied, children);
     writer.condition(PROGRESSING, progressing.into(), reason, message);
     writer.stalled(draft.stalled.as_deref());
-    writer.status.resource_status = Some(if applied {
-        ResourceStatus::Updated
-    } else {
-        ResourceStatus::Updating
-    });
+    writer.status.resource_status = Some(if applied { ResourceStatus::Updated } else { ResourceStatus::Updating });
     if applied {
         writer.status.digest = Some(digest::deployment(&deployment.spec));
     }
@@ -77,34 +73,19 @@ impl<'a> Writer<'a> {
     fn new(deployment: &'a FlinkDeployment, now: Timestamp) -> Self {
         let mut status = deployment.status.clone().unwrap_or_default();
         status.observed_generation = deployment.metadata.generation;
-        Self {
-            deployment,
-            status,
-            now,
-        }
+        Self { deployment, status, now }
     }
 
     fn condition(&mut self, type_: &str, is: Is, reason: &str, message: String) {
         let generation = self.deployment.metadata.generation;
-        set_condition(
-            &mut self.status.conditions,
-            type_,
-            is,
-            reason,
-            message,
-            generation,
-            self.now,
-        );
+        set_condition(&mut self.status.conditions, type_, is, reason, message, generation, self.now);
     }
 
     /// `Stalled` is there only while it holds.
     fn stalled(&mut self, why: Option<&str>) {
         match why {
             Some(why) => self.condition(STALLED, Is::True, "NameTaken", why.to_owned()),
-            None => self
-                .status
-                .conditions
-                .retain(|condition| condition.type_ != STALLED),
+            None => self.status.conditions.retain(|condition| condition.type_ != STALLED),
         }
     }
 
@@ -119,30 +100,15 @@ impl<'a> Writer<'a> {
 
 fn progress(draft: &Draft, applied: bool, children: bool) -> (&'static str, String) {
     if applied && children {
-        return (
-            reasons::UPDATING,
-            "cluster and jobs are being brought to what is declared".to_owned(),
-        );
+        return (reasons::UPDATING, "cluster and jobs are being brought to what is declared".to_owned());
     }
     if applied {
-        return (
-            reasons::UPDATED,
-            "cluster and jobs are as declared".to_owned(),
-        );
+        return (reasons::UPDATED, "cluster and jobs are as declared".to_owned());
     }
-    let message = match (
-        &draft.waiting,
-        draft
-            .effects
-            .iter()
-            .find(|effect| **effect != Effect::AddFinalizer),
-    ) {
+    let message = match (&draft.waiting, draft.effects.iter().find(|effect| **effect != Effect::AddFinalizer)) {
         (_, Some(effect)) => effect.notice().message,
         (Some(why), None) => why.clone(),
-        (None, None) => draft
-            .stalled
-            .clone()
-            .unwrap_or_else(|| "deployment accepted".to_owned()),
+        (None, None) => draft.stalled.clone().unwrap_or_else(|| "deployment accepted".to_owned()),
     };
     (reasons::UPDATING, message)
 }
@@ -166,80 +132,44 @@ fn verdict(observed: &Observed<'_>, draft: &Draft) -> Verdict {
     for short in child::declared(deployment).into_keys() {
         let full = names::job(name(&deployment.metadata), short);
         let Some(job) = observed.job(&full) else {
-            return not_ready(
-                reasons::STARTING,
-                format!("FlinkJob {full} is being created"),
-            );
+            return not_ready(reasons::STARTING, format!("FlinkJob {full} is being created"));
         };
         let of_job = conditions_of(job.status.as_ref().map(|status| &status.conditions));
         if let Some(verdict) = child_verdict("FlinkJob", &job.metadata, of_job, &SETTLED) {
             return verdict;
         }
     }
-    if draft
-        .effects
-        .iter()
-        .any(|effect| *effect != Effect::AddFinalizer)
-        || draft.waiting.is_some()
-    {
-        return not_ready(
-            reasons::UPDATING,
-            "the declaration is being applied".to_owned(),
-        );
+    if draft.effects.iter().any(|effect| *effect != Effect::AddFinalizer) || draft.waiting.is_some() {
+        return not_ready(reasons::UPDATING, "the declaration is being applied".to_owned());
     }
-    Verdict {
-        ready: Is::True,
-        reason: reasons::RUNNING.to_owned(),
-        message: "cluster and jobs are ready".to_owned(),
-    }
+    Verdict { ready: Is::True, reason: reasons::RUNNING.to_owned(), message: "cluster and jobs are ready".to_owned() }
 }
 
 /// Why a child is not ready, if it is not.
-fn child_verdict(
-    kind: &str,
-    meta: &Meta,
-    of_child: &[Condition],
-    settled: &[&str],
-) -> Option<Verdict> {
+fn child_verdict(kind: &str, meta: &Meta, of_child: &[Condition], settled: &[&str]) -> Option<Verdict> {
     let child = name(meta);
     let Some(ready) = conditions::condition(of_child, READY) else {
-        return Some(not_ready(
-            reasons::STARTING,
-            format!("{kind} {child} was not looked at yet"),
-        ));
+        return Some(not_ready(reasons::STARTING, format!("{kind} {child} was not looked at yet")));
     };
     if ready.observed_generation < meta.generation {
-        return Some(not_ready(
-            reasons::UPDATING,
-            format!("{kind} {child} has changed and was not looked at yet"),
-        ));
+        return Some(not_ready(reasons::UPDATING, format!("{kind} {child} has changed and was not looked at yet")));
     }
     if ready.status == Is::True.as_str() || settled.contains(&ready.reason.as_str()) {
         return None;
     }
-    Some(not_ready(
-        &ready.reason,
-        format!("{kind} {child}: {}", ready.message),
-    ))
+    Some(not_ready(&ready.reason, format!("{kind} {child}: {}", ready.message)))
 }
 
 fn children_progress(observed: &Observed<'_>) -> bool {
     let progresses = |of_child: &[Condition]| {
-        conditions::condition(of_child, PROGRESSING)
-            .is_none_or(|condition| condition.status == Is::True.as_str())
+        conditions::condition(of_child, PROGRESSING).is_none_or(|condition| condition.status == Is::True.as_str())
     };
-    let cluster = observed
-        .cluster
-        .and_then(|cluster| cluster.status.as_ref())
-        .map(|status| &status.conditions);
+    let cluster = observed.cluster.and_then(|cluster| cluster.status.as_ref()).map(|status| &status.conditions);
     let deployment = observed.deployment;
     progresses(conditions_of(cluster))
         || child::declared(deployment).into_keys().any(|short| {
             let job = observed.job(&names::job(name(&deployment.metadata), short));
-            progresses(conditions_of(
-                job.and_then(|job| job.status.as_ref())
-                    .map(|status| &status.conditions),
-            ))
+            progresses(conditions_of(job.and_then(|job| job.status.as_ref()).map(|status| &status.conditions)))
         })
 }
 
@@ -248,9 +178,5 @@ fn conditions_of(conditions: Option<&Vec<Condition>>) -> &[Condition] {
 }
 
 fn not_ready(reason: &str, message: String) -> Verdict {
-    Verdict {
-        ready: Is::False,
-        reason: reason.to_owned(),
-        message,
-    }
+    Verdict { ready: Is::False, reason: reason.to_owned(), message }
 }

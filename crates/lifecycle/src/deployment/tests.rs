@@ -30,10 +30,7 @@ fn job_spec(class: &str) -> Value {
 
 /// A deployment `demo` with these jobs, which the operator has already accepted.
 fn deployment(jobs: &[(&str, &str)]) -> FlinkDeployment {
-    let jobs: Vec<Value> = jobs
-        .iter()
-        .map(|(name, class)| json!({"name": name, "spec": job_spec(class)}))
-        .collect();
+    let jobs: Vec<Value> = jobs.iter().map(|(name, class)| json!({"name": name, "spec": job_spec(class)})).collect();
     serde_json::from_value(json!({
         "apiVersion": "nextbreakpoint.com/v1", "kind": "FlinkDeployment",
         "metadata": {
@@ -58,10 +55,7 @@ fn deployed(plan: &Plan) -> (Option<FlinkCluster>, Vec<FlinkJob>) {
             }
             Effect::CreateJob(new) | Effect::ReplaceJob { job: new, .. } => {
                 let mut new = new.as_ref().clone();
-                new.metadata.uid = Some(format!(
-                    "{}-uid",
-                    new.metadata.name.as_deref().unwrap_or_default()
-                ));
+                new.metadata.uid = Some(format!("{}-uid", new.metadata.name.as_deref().unwrap_or_default()));
                 new.metadata.resource_version = Some("30".into());
                 jobs.push(new);
             }
@@ -72,21 +66,11 @@ fn deployed(plan: &Plan) -> (Option<FlinkCluster>, Vec<FlinkJob>) {
 }
 
 fn run(deployment: &FlinkDeployment, cluster: Option<&FlinkCluster>, jobs: &[FlinkJob]) -> Plan {
-    plan(
-        &Observed {
-            deployment,
-            cluster,
-            jobs: jobs.iter().collect(),
-        },
-        now(),
-    )
+    plan(&Observed { deployment, cluster, jobs: jobs.iter().collect() }, now())
 }
 
 fn brief(plan: &Plan) -> Vec<String> {
-    plan.effects
-        .iter()
-        .map(|effect| effect.notice().message)
-        .collect()
+    plan.effects.iter().map(|effect| effect.notice().message).collect()
 }
 
 fn settled(jobs: &[(&str, &str)]) -> (FlinkDeployment, FlinkCluster, Vec<FlinkJob>) {
@@ -113,14 +97,7 @@ fn a_new_deployment_gets_its_finalizer_first_and_then_all_children_at_once() {
     deployment.metadata.finalizers = None;
     let plan = run(&deployment, None, &[]);
     assert_eq!(plan.effects[0], Effect::AddFinalizer);
-    assert_eq!(
-        brief(&plan)[1..],
-        [
-            "created FlinkCluster demo",
-            "created FlinkJob demo-a",
-            "created FlinkJob demo-b"
-        ]
-    );
+    assert_eq!(brief(&plan)[1..], ["created FlinkCluster demo", "created FlinkJob demo-a", "created FlinkJob demo-b"]);
     let (cluster, jobs) = deployed(&plan);
     let cluster = cluster.unwrap();
     assert_eq!(cluster.spec.task_managers, Some(1));
@@ -129,10 +106,7 @@ fn a_new_deployment_gets_its_finalizer_first_and_then_all_children_at_once() {
         let owner = &meta.owner_references.as_ref().unwrap()[0];
         assert_eq!((owner.uid.as_str(), owner.controller), ("d-1", Some(true)));
     }
-    assert_eq!(
-        jobs[1].metadata.labels.as_ref().unwrap()["clusterName"],
-        "demo"
-    );
+    assert_eq!(jobs[1].metadata.labels.as_ref().unwrap()["clusterName"], "demo");
     assert_eq!(jobs[1].metadata.labels.as_ref().unwrap()["jobName"], "b");
     assert_eq!(plan.status.resource_status, Some(ResourceStatus::Updating));
     assert_eq!(plan.status.digest, None);
@@ -151,20 +125,10 @@ fn nothing_is_done_or_written_when_all_is_as_declared() {
 #[test]
 fn an_edit_of_cluster_and_job_in_one_update_reaches_both() {
     let (deployment, cluster, jobs) = settled(&[("a", "A")]);
-    let edited = change(
-        &deployment,
-        "/spec/cluster/runtime/image",
-        json!("flink:2.3"),
-    );
+    let edited = change(&deployment, "/spec/cluster/runtime/image", json!("flink:2.3"));
     let edited = change(&edited, "/spec/jobs/0/spec/bootstrap/className", json!("Z"));
     let plan = run(&edited, Some(&cluster), &jobs);
-    assert_eq!(
-        brief(&plan),
-        [
-            "updated FlinkCluster demo: runtime",
-            "updated FlinkJob demo-a: bootstrap"
-        ]
-    );
+    assert_eq!(brief(&plan), ["updated FlinkCluster demo: runtime", "updated FlinkJob demo-a: bootstrap"]);
     let (cluster, jobs) = deployed(&plan);
     assert_eq!(cluster.unwrap().spec.runtime.image, "flink:2.3");
     assert_eq!(jobs[0].spec.bootstrap.class_name, "Z");
@@ -174,18 +138,9 @@ fn an_edit_of_cluster_and_job_in_one_update_reaches_both() {
 fn an_update_carries_the_observed_version_and_all_that_is_not_ours() {
     let (deployment, mut cluster, jobs) = settled(&[]);
     cluster.metadata.finalizers = Some(vec!["supervisor.nextbreakpoint.com".into()]);
-    let edited = change(
-        &deployment,
-        "/spec/cluster/runtime/image",
-        json!("flink:2.3"),
-    );
+    let edited = change(&deployment, "/spec/cluster/runtime/image", json!("flink:2.3"));
     let plan = run(&edited, Some(&cluster), &jobs);
-    let Effect::ReplaceCluster {
-        cluster: replaced, ..
-    } = &plan.effects[0]
-    else {
-        panic!("{:?}", plan.effects)
-    };
+    let Effect::ReplaceCluster { cluster: replaced, .. } = &plan.effects[0] else { panic!("{:?}", plan.effects) };
     assert_eq!(replaced.metadata, cluster.metadata);
 }
 
@@ -193,11 +148,7 @@ fn an_update_carries_the_observed_version_and_all_that_is_not_ours() {
 fn a_removed_field_is_removed_from_the_child() {
     let (deployment, cluster, jobs) = settled(&[("a", "A")]);
     let edited = change(&deployment, "/spec/cluster/jobManager", json!({}));
-    let edited = change(
-        &edited,
-        "/spec/jobs/0/spec/bootstrap/arguments",
-        Value::Null,
-    );
+    let edited = change(&edited, "/spec/jobs/0/spec/bootstrap/arguments", Value::Null);
     let (cluster, jobs) = deployed(&run(&edited, Some(&cluster), &jobs));
     assert_eq!(cluster.unwrap().spec.job_manager.pod.args, None);
     assert_eq!(jobs[0].spec.bootstrap.arguments, None);
@@ -222,17 +173,8 @@ fn jobs_are_added_removed_and_made_again() {
     let (deployment, cluster, jobs) = settled(&[("a", "A"), ("b", "B")]);
     let edited = change(&deployment, "/spec/jobs/0/name", json!("c"));
     let plan = run(&edited, Some(&cluster), &jobs);
-    assert_eq!(
-        brief(&plan),
-        ["created FlinkJob demo-c", "deleting FlinkJob demo-a"]
-    );
-    assert_eq!(
-        plan.effects[1],
-        Effect::DeleteJob {
-            name: "demo-a".into(),
-            uid: "demo-a-uid".into()
-        }
-    );
+    assert_eq!(brief(&plan), ["created FlinkJob demo-c", "deleting FlinkJob demo-a"]);
+    assert_eq!(plan.effects[1], Effect::DeleteJob { name: "demo-a".into(), uid: "demo-a-uid".into() });
     let missing = run(&deployment, Some(&cluster), &jobs[..1]);
     assert_eq!(brief(&missing), ["created FlinkJob demo-b"]);
 }
@@ -244,10 +186,7 @@ fn a_job_that_is_being_deleted_is_waited_for() {
     jobs[0].metadata.deletion_timestamp = Some(time);
     let plan = run(&deployment, Some(&cluster), &jobs);
     assert!(plan.effects.is_empty());
-    assert_eq!(
-        plan.waiting.as_deref(),
-        Some("FlinkJob demo-a is being deleted")
-    );
+    assert_eq!(plan.waiting.as_deref(), Some("FlinkJob demo-a is being deleted"));
 }
 
 #[test]
@@ -256,20 +195,11 @@ fn what_belongs_to_others_is_left_alone() {
     let foreign = json!([{"apiVersion": "x/v1", "kind": "Other", "name": "o", "uid": "o-1", "controller": true}]);
     cluster.metadata.owner_references = serde_json::from_value(foreign.clone()).unwrap();
     jobs[0].metadata.owner_references = serde_json::from_value(foreign).unwrap();
-    let edited = change(
-        &deployment,
-        "/spec/cluster/runtime/image",
-        json!("flink:2.3"),
-    );
+    let edited = change(&deployment, "/spec/cluster/runtime/image", json!("flink:2.3"));
     let plan = run(&edited, Some(&cluster), &jobs);
     assert!(plan.effects.is_empty());
     assert_eq!(plan.notices.len(), 2);
-    assert_eq!(
-        conditions::condition(&plan.status.conditions, STALLED)
-            .unwrap()
-            .reason,
-        "NameTaken"
-    );
+    assert_eq!(conditions::condition(&plan.status.conditions, STALLED).unwrap().reason, "NameTaken");
     let emptied = change(&deployment, "/spec/jobs", json!([]));
     assert!(run(&emptied, Some(&cluster), &jobs).effects.is_empty());
 }
@@ -284,11 +214,7 @@ fn children_without_owner_are_taken_over_and_hand_made_jobs_are_not() {
     let mut by_hand = jobs[0].clone();
     by_hand.metadata.name = Some("demo-hand".into());
     jobs.push(by_hand);
-    deployment = change(
-        &deployment,
-        "/spec/jobs",
-        json!([{"name": "a", "spec": job_spec("A")}]),
-    );
+    deployment = change(&deployment, "/spec/jobs", json!([{"name": "a", "spec": job_spec("A")}]));
     let plan = run(&deployment, Some(&cluster), &jobs);
     assert_eq!(
         brief(&plan),
@@ -306,22 +232,13 @@ fn deletion_waits_for_the_children_and_then_lets_go_at_once() {
     let time: Option<_> = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
     deployment.metadata.deletion_timestamp.clone_from(&time);
     let plan = run(&deployment, Some(&cluster), &jobs);
-    assert_eq!(
-        brief(&plan),
-        ["deleting FlinkCluster demo", "deleting FlinkJob demo-a"]
-    );
+    assert_eq!(brief(&plan), ["deleting FlinkCluster demo", "deleting FlinkJob demo-a"]);
     cluster.metadata.deletion_timestamp.clone_from(&time);
     jobs[0].metadata.deletion_timestamp = time;
     let plan = run(&deployment, Some(&cluster), &jobs);
     assert!(plan.effects.is_empty());
-    assert_eq!(
-        plan.waiting.as_deref(),
-        Some("waiting until these are gone: FlinkCluster demo, FlinkJob demo-a")
-    );
-    assert_eq!(
-        run(&deployment, None, &[]).effects,
-        [Effect::RemoveFinalizer]
-    );
+    assert_eq!(plan.waiting.as_deref(), Some("waiting until these are gone: FlinkCluster demo, FlinkJob demo-a"));
+    assert_eq!(run(&deployment, None, &[]).effects, [Effect::RemoveFinalizer]);
     deployment.metadata.finalizers = Some(vec!["another".into()]);
     assert!(run(&deployment, None, &[]).effects.is_empty());
 }
@@ -333,10 +250,7 @@ fn a_deployment_is_ready_when_its_children_are() {
         let condition = conditions::condition(&plan.status.conditions, READY).unwrap();
         (condition.status.clone(), condition.reason.clone())
     };
-    assert_eq!(
-        ready(&run(&deployment, Some(&cluster), &jobs)),
-        ("False".into(), "Starting".into())
-    );
+    assert_eq!(ready(&run(&deployment, Some(&cluster), &jobs)), ("False".into(), "Starting".into()));
     let condition = |status: &str, reason: &str| {
         json!({"conditions": [{
             "type": "Ready", "status": status, "reason": reason, "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z",
@@ -345,18 +259,9 @@ fn a_deployment_is_ready_when_its_children_are() {
     cluster.status = serde_json::from_value(condition("True", "Running")).unwrap();
     jobs[0].status = serde_json::from_value(condition("True", "Running")).unwrap();
     jobs[1].status = serde_json::from_value(condition("False", "Finished")).unwrap();
-    assert_eq!(
-        ready(&run(&deployment, Some(&cluster), &jobs)),
-        ("True".into(), "Running".into())
-    );
+    assert_eq!(ready(&run(&deployment, Some(&cluster), &jobs)), ("True".into(), "Running".into()));
     jobs[1].status = serde_json::from_value(condition("False", "Failed")).unwrap();
-    assert_eq!(
-        ready(&run(&deployment, Some(&cluster), &jobs)),
-        ("False".into(), "Failed".into())
-    );
+    assert_eq!(ready(&run(&deployment, Some(&cluster), &jobs)), ("False".into(), "Failed".into()));
     jobs[0].metadata.generation = Some(2);
-    assert_eq!(
-        ready(&run(&deployment, Some(&cluster), &jobs)),
-        ("False".into(), "Updating".into())
-    );
+    assert_eq!(ready(&run(&deployment, Some(&cluster), &jobs)), ("False".into(), "Updating".into()));
 }

@@ -82,7 +82,9 @@ fn redirected(observed: &Observed<'_>, record: &JobRecord, restore: &Restore) ->
         Restore::Savepoint { path } => Some(path) == record.initial_savepoint.as_ref(),
         Restore::Checkpoint { .. } | Restore::Newest => false,
     };
-    initial && record.savepoint == record.initial_savepoint && observed.desired.savepoint_path != record.initial_savepoint
+    initial
+        && record.savepoint == record.initial_savepoint
+        && observed.desired.savepoint_path != record.initial_savepoint
 }
 
 /// A job that could not start is tried again as soon as its definition is another one, whatever the policy.
@@ -94,8 +96,7 @@ fn mended(observed: &Observed<'_>, step: &Step, end: &End) -> bool {
         _ => false,
     };
     let forgotten_or_adopted = step.record.restore != observed.record.restore;
-    let to_be_adopted =
-        step.record.restore == Restore::Newest && redirected(observed, &step.record, &last.restore);
+    let to_be_adopted = step.record.restore == Restore::Newest && redirected(observed, &step.record, &last.restore);
     let changed = last.digest != observed.desired.digest || last.parallelism != observed.desired.parallelism;
     failed_to_start && observed.desired.parallelism > 0 && (changed || forgotten_or_adopted || to_be_adopted)
 }

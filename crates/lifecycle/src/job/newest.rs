@@ -64,8 +64,7 @@ pub fn places(attempt: &Attempt, root: Option<&str>) -> Places {
 /// A [`Stall`], when state may exist that cannot be found; going on from anything else would be a step back.
 pub fn resolve(attempt: &Attempt, evidence: &Evidence, known_place: bool) -> Result<Restore, Stall> {
     let remembered = |found: &&Found| attempt.forgotten.is_none_or(|forgotten| found.modified > forgotten);
-    let checkpoint =
-        evidence.checkpoints.iter().filter(remembered).max_by_key(|found| (found.number, found.modified));
+    let checkpoint = evidence.checkpoints.iter().filter(remembered).max_by_key(|found| (found.number, found.modified));
     let savepoint = evidence.savepoints.iter().filter(remembered).max_by_key(|found| found.modified);
     match (checkpoint, savepoint) {
         (Some(checkpoint), Some(savepoint)) if savepoint.modified > checkpoint.modified => {

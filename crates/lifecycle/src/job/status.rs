@@ -107,8 +107,7 @@ fn savepoints(after: &mut FlinkJobStatus, record: &JobRecord) {
     let pending = record.operation.as_ref();
     let job = pending.and(record.attempt.as_ref()).map(|attempt| attempt.job_id.clone());
     after.savepoint_job_id = Some(job.unwrap_or_default());
-    after.savepoint_trigger_id =
-        Some(pending.map(|operation| operation.trigger_id.clone()).unwrap_or_default());
+    after.savepoint_trigger_id = Some(pending.map(|operation| operation.trigger_id.clone()).unwrap_or_default());
 }
 
 fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) {
@@ -119,10 +118,8 @@ fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, 
     let running = matches!(step.record.phase, JobPhase::Running);
     let ready = running && matches!(step.waiting, Waiting::Settled | Waiting::Savepoint | Waiting::Held { .. });
     set(READY, ready, reason, message.clone());
-    let at_rest = matches!(
-        step.waiting,
-        Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::Stalled { .. }
-    );
+    let at_rest =
+        matches!(step.waiting, Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::Stalled { .. });
     set(PROGRESSING, !at_rest, reason, message.clone());
     set(STALLED, stalled(step), reason, message);
 }

@@ -4,8 +4,8 @@ use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use jiff::Timestamp;
 
 use super::{
-    BootstrapView, ClusterState, Effect, FlinkJobView, Observed, Outcome, SUBMISSION_TRIES, Step, Waiting,
-    begin_stop, done, earlier, end, finished, flink_job, lost, same_incarnation,
+    BootstrapView, ClusterState, Effect, FlinkJobView, Observed, Outcome, SUBMISSION_TRIES, Step, Waiting, begin_stop,
+    done, earlier, end, finished, flink_job, lost, same_incarnation,
 };
 use crate::{Notice, Reading, command};
 

@@ -102,7 +102,10 @@ pub struct FlinkJobView {
 pub enum Outcome {
     Submitted,
     /// Flink was not asked, or refused.
-    NotSubmitted { reason: String, message: String },
+    NotSubmitted {
+        reason: String,
+        message: String,
+    },
     /// Killed, or its end was not seen.
     Unknown,
 }
@@ -113,9 +116,20 @@ pub enum BootstrapView {
     /// Neither the Job nor a pod of it.
     Absent,
     /// On its way out: the Job is being deleted, or is gone and a pod is left.
-    Leaving { started: bool },
-    Active { uid: String, attempt: u64, started: bool, detail: Option<String> },
-    Ended { uid: String, attempt: u64, outcome: Outcome },
+    Leaving {
+        started: bool,
+    },
+    Active {
+        uid: String,
+        attempt: u64,
+        started: bool,
+        detail: Option<String>,
+    },
+    Ended {
+        uid: String,
+        attempt: u64,
+        outcome: Outcome,
+    },
 }
 
 /// How a savepoint operation stands.
@@ -125,8 +139,12 @@ pub enum OperationView {
     /// The JobManager has not heard of it.
     NotFound,
     InProgress,
-    Completed { path: String },
-    Failed { why: String },
+    Completed {
+        path: String,
+    },
+    Failed {
+        why: String,
+    },
 }
 
 /// One thing to do in the world. Idempotent; names what it is about.
@@ -134,13 +152,32 @@ pub enum OperationView {
 pub enum Effect {
     AddFinalizer,
     RemoveFinalizer,
-    CreateBootstrap { attempt: Attempt },
-    DeleteBootstrap { uid: String },
-    StopWithSavepoint { incarnation: Incarnation, job_id: String, trigger_id: String, directory: String },
-    TriggerSavepoint { incarnation: Incarnation, job_id: String, trigger_id: String, directory: String },
-    CancelJob { incarnation: Incarnation, job_id: String },
+    CreateBootstrap {
+        attempt: Attempt,
+    },
+    DeleteBootstrap {
+        uid: String,
+    },
+    StopWithSavepoint {
+        incarnation: Incarnation,
+        job_id: String,
+        trigger_id: String,
+        directory: String,
+    },
+    TriggerSavepoint {
+        incarnation: Incarnation,
+        job_id: String,
+        trigger_id: String,
+        directory: String,
+    },
+    CancelJob {
+        incarnation: Incarnation,
+        job_id: String,
+    },
     /// Sets `requested-action` to `NONE` if it still says this.
-    ResetAction { action: String },
+    ResetAction {
+        action: String,
+    },
 }
 
 /// Why nothing more is done now. Becomes condition, event text and explanation.
@@ -151,21 +188,42 @@ pub enum Waiting {
     Settled,
     Finalizer,
     Deletion,
-    Cluster { why: String },
-    OldPods { incarnations: Vec<u32> },
+    Cluster {
+        why: String,
+    },
+    OldPods {
+        incarnations: Vec<u32>,
+    },
     OldBootstrap,
     Slots,
-    Flink { why: String },
-    Submission { detail: String },
+    Flink {
+        why: String,
+    },
+    Submission {
+        detail: String,
+    },
     /// A pod that will not run by itself, such as one whose image cannot be pulled.
-    Trouble { detail: String },
-    Tasks { state: String },
+    Trouble {
+        detail: String,
+    },
+    Tasks {
+        state: String,
+    },
     Savepoint,
     Cancellation,
-    NewestState { why: String },
-    Stalled { reason: &'static str, message: String },
-    RestartDelay { until: Timestamp },
-    Held { until: Timestamp },
+    NewestState {
+        why: String,
+    },
+    Stalled {
+        reason: &'static str,
+        message: String,
+    },
+    RestartDelay {
+        until: Timestamp,
+    },
+    Held {
+        until: Timestamp,
+    },
     User,
 }
 

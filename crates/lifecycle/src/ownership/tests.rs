@@ -5,10 +5,8 @@ use serde_json::{Value, json};
 use super::{Effect, Observed, Plan, plan};
 
 fn job(name: &str, labels: &[(&str, &str)], state: &str, metadata: &Value) -> FlinkJob {
-    let labels: serde_json::Map<String, Value> = labels
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), json!(value)))
-        .collect();
+    let labels: serde_json::Map<String, Value> =
+        labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
     let mut object = json!({
         "apiVersion": "nextbreakpoint.com/v1", "kind": "FlinkJob",
         "metadata": {"name": name, "uid": "j-1", "generation": 1, "labels": labels},
@@ -26,25 +24,13 @@ fn job(name: &str, labels: &[(&str, &str)], state: &str, metadata: &Value) -> Fl
 }
 
 fn run(job: &FlinkJob, clusters: &[&str], supervised: &[&str]) -> Plan {
-    let owned = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect::<Vec<_>>()
-    };
-    let observed = Observed {
-        job,
-        clusters: &owned(clusters),
-        supervised: &owned(supervised),
-    };
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let observed = Observed { job, clusters: &owned(clusters), supervised: &owned(supervised) };
     plan(&observed, Timestamp::from_second(1_700_000_000).unwrap())
 }
 
 fn label(cluster: &str, job: &str) -> Effect {
-    Effect::Label {
-        cluster: cluster.into(),
-        job: job.into(),
-    }
+    Effect::Label { cluster: cluster.into(), job: job.into() }
 }
 
 #[test]
@@ -52,36 +38,17 @@ fn the_longest_cluster_name_decides_while_nothing_runs() {
     let both = ["demo", "demo-2"];
     let on_demo = [("clusterName", "demo"), ("jobName", "2-x")];
     for (state, labels, clusters, expected) in [
-        (
-            "Unknown",
-            &[][..],
-            &["demo"][..],
-            Some(label("demo", "2-x")),
-        ),
+        ("Unknown", &[][..], &["demo"][..], Some(label("demo", "2-x"))),
         ("Unknown", &[], &both, Some(label("demo-2", "x"))),
         ("Stopped", &on_demo, &both, Some(label("demo-2", "x"))),
         ("Started", &on_demo, &both, None),
         ("Starting", &on_demo, &both, None),
         ("Stopping", &on_demo, &both, None),
-        (
-            "Started",
-            &[("clusterName", "other")],
-            &both,
-            Some(label("demo-2", "x")),
-        ),
-        (
-            "Started",
-            &[("clusterName", "demo")],
-            &both,
-            Some(label("demo", "2-x")),
-        ),
+        ("Started", &[("clusterName", "other")], &both, Some(label("demo-2", "x"))),
+        ("Started", &[("clusterName", "demo")], &both, Some(label("demo", "2-x"))),
     ] {
         let job = job("demo-2-x", labels, state, &json!({}));
-        assert_eq!(
-            run(&job, clusters, &[]).effect,
-            expected,
-            "{state} {labels:?} {clusters:?}"
-        );
+        assert_eq!(run(&job, clusters, &[]).effect, expected, "{state} {labels:?} {clusters:?}");
     }
 }
 
@@ -91,24 +58,16 @@ fn a_job_of_a_deployment_belongs_to_the_deployments_cluster() {
         {"apiVersion": "nextbreakpoint.com/v1", "kind": "FlinkDeployment", "name": "demo", "uid": "d", "controller": true},
     ]});
     let job = job("demo-2-x", &[], "Unknown", &owner);
-    assert_eq!(
-        run(&job, &["demo", "demo-2"], &[]).effect,
-        Some(label("demo", "2-x"))
-    );
+    assert_eq!(run(&job, &["demo", "demo-2"], &[]).effect, Some(label("demo", "2-x")));
     assert_eq!(run(&job, &["demo-2"], &[]).effect, None);
 }
 
 #[test]
 fn an_orphan_is_marked_once_and_keeps_what_it_resumes_from() {
     let mut job = job("demo-x", &[("clusterName", "demo")], "Started", &json!({}));
-    let Some(Effect::Status(status)) = run(&job, &["other"], &[]).effect else {
-        panic!("no status")
-    };
+    let Some(Effect::Status(status)) = run(&job, &["other"], &[]).effect else { panic!("no status") };
     assert_eq!(status.supervisor_status, Some(SupervisorStatus::Unknown));
-    assert_eq!(
-        (status.job_parallelism, status.job_id.as_deref()),
-        (Some(0), Some(""))
-    );
+    assert_eq!((status.job_parallelism, status.job_id.as_deref()), (Some(0), Some("")));
     assert_eq!(status.savepoint_path.as_deref(), Some("file:///s/1"));
     assert_eq!(status.record, job.status.as_ref().unwrap().record);
     job.status = Some(*status);
@@ -117,14 +76,12 @@ fn an_orphan_is_marked_once_and_keeps_what_it_resumes_from() {
 
 #[test]
 fn nothing_is_written_while_a_supervisor_may_write() {
-    let finalizer = json!({"finalizers": ["supervisor.nextbreakpoint.com"], "deletionTimestamp": "2026-01-01T00:00:00Z"});
+    let finalizer =
+        json!({"finalizers": ["supervisor.nextbreakpoint.com"], "deletionTimestamp": "2026-01-01T00:00:00Z"});
     let job = job("demo-x", &[("clusterName", "demo")], "Started", &finalizer);
     let plan = run(&job, &[], &["demo"]);
     assert_eq!(plan.effect, None);
-    assert_eq!(
-        plan.waiting.as_deref(),
-        Some("the supervisor of demo has not ended yet")
-    );
+    assert_eq!(plan.waiting.as_deref(), Some("the supervisor of demo has not ended yet"));
     assert_eq!(run(&job, &[], &[]).effect, Some(Effect::RemoveFinalizer));
     assert_eq!(run(&job, &["demo"], &[]).effect, Some(label("demo", "x")));
 }

@@ -22,12 +22,9 @@ impl Path {
 
     /// Quantities appear below these members only; elsewhere `1` and `1.0` are two texts.
     fn holds_quantities(&self) -> bool {
-        self.steps.iter().any(|step| {
-            matches!(
-                step.as_str(),
-                "limits" | "requests" | "sizeLimit" | "overhead" | "divisor"
-            )
-        })
+        self.steps
+            .iter()
+            .any(|step| matches!(step.as_str(), "limits" | "requests" | "sizeLimit" | "overhead" | "divisor"))
     }
 }
 
@@ -45,11 +42,7 @@ fn difference(observed: Option<&Value>, wanted: &Value, path: &mut Path) -> Opti
     }
 }
 
-fn members(
-    observed: &Map<String, Value>,
-    wanted: &Map<String, Value>,
-    path: &mut Path,
-) -> Option<String> {
+fn members(observed: &Map<String, Value>, wanted: &Map<String, Value>, path: &mut Path) -> Option<String> {
     wanted.iter().find_map(|(name, value)| {
         path.steps.push(name.clone());
         let found = difference(observed.get(name), value, path);
@@ -62,16 +55,12 @@ fn items(observed: &[Value], wanted: &[Value], path: &mut Path) -> Option<String
     if observed.len() != wanted.len() {
         return Some(path.text());
     }
-    observed
-        .iter()
-        .zip(wanted)
-        .enumerate()
-        .find_map(|(index, (observed, wanted))| {
-            path.steps.push(index.to_string());
-            let found = difference(Some(observed), wanted, path);
-            path.steps.pop();
-            found
-        })
+    observed.iter().zip(wanted).enumerate().find_map(|(index, (observed, wanted))| {
+        path.steps.push(index.to_string());
+        let found = difference(Some(observed), wanted, path);
+        path.steps.pop();
+        found
+    })
 }
 
 /// What the API server leaves out when it stores an object.
@@ -150,40 +139,23 @@ mod tests {
 
     #[test]
     fn quantities_are_compared_by_amount() {
-        let observed =
-            json!({"resources": {"limits": {"cpu": "1", "memory": "256Mi"}}, "args": ["1"]});
-        let same =
-            json!({"resources": {"limits": {"cpu": "1.0", "memory": "0.25Gi"}}, "args": ["1"]});
+        let observed = json!({"resources": {"limits": {"cpu": "1", "memory": "256Mi"}}, "args": ["1"]});
+        let same = json!({"resources": {"limits": {"cpu": "1.0", "memory": "0.25Gi"}}, "args": ["1"]});
         assert_eq!(first_difference(&observed, &same), None);
         let more = json!({"resources": {"limits": {"cpu": "1001m"}}});
-        assert_eq!(
-            first_difference(&observed, &more).as_deref(),
-            Some("resources.limits.cpu")
-        );
+        assert_eq!(first_difference(&observed, &more).as_deref(), Some("resources.limits.cpu"));
         let text = json!({"args": ["1.0"]});
-        assert_eq!(
-            first_difference(&observed, &text).as_deref(),
-            Some("args.0")
-        );
+        assert_eq!(first_difference(&observed, &text).as_deref(), Some("args.0"));
     }
 
     #[test]
     fn a_changed_and_a_missing_member_are_named() {
         let observed = json!({"containers": [{"image": "a"}], "extra": []});
         let changed = json!({"containers": [{"image": "b"}]});
-        assert_eq!(
-            first_difference(&observed, &changed).as_deref(),
-            Some("containers.0.image")
-        );
+        assert_eq!(first_difference(&observed, &changed).as_deref(), Some("containers.0.image"));
         let missing = json!({"serviceAccountName": "flink-supervisor"});
-        assert_eq!(
-            first_difference(&observed, &missing).as_deref(),
-            Some("serviceAccountName")
-        );
+        assert_eq!(first_difference(&observed, &missing).as_deref(), Some("serviceAccountName"));
         let longer = json!({"containers": [{"image": "a"}, {"image": "c"}]});
-        assert_eq!(
-            first_difference(&observed, &longer).as_deref(),
-            Some("containers")
-        );
+        assert_eq!(first_difference(&observed, &longer).as_deref(), Some("containers"));
     }
 }

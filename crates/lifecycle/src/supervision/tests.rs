@@ -11,10 +11,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_700_000_000).unwrap()
 }
 
-const BOTH: [&str; 2] = [
-    "operator.nextbreakpoint.com",
-    "supervisor.nextbreakpoint.com",
-];
+const BOTH: [&str; 2] = ["operator.nextbreakpoint.com", "supervisor.nextbreakpoint.com"];
 
 fn cluster(finalizers: &[&str], deleting: bool) -> FlinkCluster {
     serde_json::from_value(json!({
@@ -62,17 +59,7 @@ fn run(
     last: Option<&Correction>,
 ) -> Plan {
     let deployment = held.map(|(meta, spec)| Seen { meta, spec });
-    plan(
-        &Observed {
-            cluster,
-            deployment,
-            pods,
-            trouble: None,
-            wanted: Ok(wanted),
-            last,
-        },
-        now(),
-    )
+    plan(&Observed { cluster, deployment, pods, trouble: None, wanted: Ok(wanted), last }, now())
 }
 
 #[test]
@@ -83,61 +70,27 @@ fn a_cluster_gets_the_finalizer_and_a_supervisor_in_one_go() {
         [Effect::AddFinalizer, Effect::Create(wanted.clone())]
     );
     let there = held(&wanted, 1);
-    assert_eq!(
-        run(&cluster(&BOTH, false), Some(&there), &wanted, 1, None),
-        Plan::default()
-    );
+    assert_eq!(run(&cluster(&BOTH, false), Some(&there), &wanted, 1, None), Plan::default());
 }
 
 #[test]
 fn a_change_is_made_in_place_and_keeps_what_others_added() {
     let mut there = held(&wanted("a", "1"), 1);
-    there
-        .0
-        .annotations
-        .as_mut()
-        .unwrap()
-        .insert("deployment.kubernetes.io/revision".into(), "1".into());
-    there.1["template"]["metadata"]["annotations"] =
-        json!({"kubectl.kubernetes.io/restartedAt": "now"});
+    there.0.annotations.as_mut().unwrap().insert("deployment.kubernetes.io/revision".into(), "1".into());
+    there.1["template"]["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/restartedAt": "now"});
     there.1["paused"] = json!(true);
     there.1["replicas"] = json!(0);
-    let plan = run(
-        &cluster(&BOTH, false),
-        Some(&there),
-        &wanted("b", "1"),
-        1,
-        None,
-    );
-    let [Effect::Replace { deployment, why }] = &plan.effects[..] else {
-        panic!("{plan:?}")
-    };
+    let plan = run(&cluster(&BOTH, false), Some(&there), &wanted("b", "1"), 1, None);
+    let [Effect::Replace { deployment, why }] = &plan.effects[..] else { panic!("{plan:?}") };
     assert_eq!(why, "spec.template.spec.containers.0.image");
     assert_eq!(deployment["metadata"]["resourceVersion"], "50");
-    assert_eq!(
-        deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"],
-        "1"
-    );
-    assert_eq!(
-        deployment["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"],
-        "now"
-    );
-    assert_eq!(
-        deployment["spec"]["template"]["spec"]["containers"][0]["image"],
-        "b"
-    );
+    assert_eq!(deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "1");
+    assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"], "now");
+    assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["image"], "b");
     assert_eq!(deployment["spec"]["paused"], true);
     assert_eq!(deployment["spec"]["replicas"], 0);
-    let plan = run(
-        &cluster(&BOTH, false),
-        Some(&there),
-        &wanted("a", "2"),
-        1,
-        None,
-    );
-    let [Effect::Replace { deployment, .. }] = &plan.effects[..] else {
-        panic!("{plan:?}")
-    };
+    let plan = run(&cluster(&BOTH, false), Some(&there), &wanted("a", "2"), 1, None);
+    let [Effect::Replace { deployment, .. }] = &plan.effects[..] else { panic!("{plan:?}") };
     assert_eq!(deployment["spec"]["replicas"], 1);
 }
 
@@ -146,10 +99,7 @@ fn the_number_of_replicas_is_left_to_people() {
     let wanted = wanted("a", "1");
     let mut there = held(&wanted, 1);
     there.1["replicas"] = json!(0);
-    assert_eq!(
-        run(&cluster(&BOTH, false), Some(&there), &wanted, 1, None),
-        Plan::default()
-    );
+    assert_eq!(run(&cluster(&BOTH, false), Some(&there), &wanted, 1, None), Plan::default());
 }
 
 #[test]
@@ -175,22 +125,13 @@ fn drift_is_corrected_without_a_fight() {
 #[test]
 fn a_deployment_that_cannot_become_ours_is_replaced() {
     let wanted = wanted("a", "1");
-    let delete = [Effect::Delete {
-        name: "supervisor-demo".into(),
-        uid: "s-1".into(),
-    }];
+    let delete = [Effect::Delete { name: "supervisor-demo".into(), uid: "s-1".into() }];
     let mut foreign = held(&wanted, 1);
     foreign.0.owner_references.as_mut().unwrap()[0].uid = "c-0".into();
-    assert_eq!(
-        run(&cluster(&BOTH, false), Some(&foreign), &wanted, 1, None).effects,
-        delete
-    );
+    assert_eq!(run(&cluster(&BOTH, false), Some(&foreign), &wanted, 1, None).effects, delete);
     let mut selects = held(&wanted, 1);
     selects.1["selector"] = json!({"matchLabels": {"app": "x"}});
-    assert_eq!(
-        run(&cluster(&BOTH, false), Some(&selects), &wanted, 1, None).effects,
-        delete
-    );
+    assert_eq!(run(&cluster(&BOTH, false), Some(&selects), &wanted, 1, None).effects, delete);
     let mut unowned = held(&wanted, 1);
     unowned.0.owner_references = None;
     let plan = run(&cluster(&BOTH, false), Some(&unowned), &wanted, 1, None);
@@ -202,39 +143,18 @@ fn the_supervisor_outlives_its_finalizer_and_the_cluster_the_supervisor() {
     let wanted = wanted("a", "1");
     let there = held(&wanted, 1);
     let going = cluster(&BOTH, true);
-    assert_eq!(
-        run(&going, Some(&there), &wanted, 1, None)
-            .waiting
-            .as_deref(),
-        Some("the supervisor is cleaning up")
-    );
-    assert_eq!(
-        run(&going, None, &wanted, 0, None).effects,
-        [Effect::Create(wanted.clone())]
-    );
+    assert_eq!(run(&going, Some(&there), &wanted, 1, None).waiting.as_deref(), Some("the supervisor is cleaning up"));
+    assert_eq!(run(&going, None, &wanted, 0, None).effects, [Effect::Create(wanted.clone())]);
     let cleaned = cluster(&BOTH[..1], true);
     assert_eq!(
         run(&cleaned, Some(&there), &wanted, 1, None).effects,
-        [Effect::Delete {
-            name: "supervisor-demo".into(),
-            uid: "s-1".into()
-        }]
+        [Effect::Delete { name: "supervisor-demo".into(), uid: "s-1".into() }]
     );
     let pods_left = run(&cleaned, None, &wanted, 1, None);
     assert!(pods_left.effects.is_empty());
-    assert_eq!(
-        pods_left.waiting.as_deref(),
-        Some("1 supervisor pods are ending")
-    );
-    assert_eq!(
-        run(&cleaned, None, &wanted, 0, None).effects,
-        [Effect::RemoveFinalizer]
-    );
-    assert!(
-        run(&cluster(&[], true), None, &wanted, 0, None)
-            .effects
-            .is_empty()
-    );
+    assert_eq!(pods_left.waiting.as_deref(), Some("1 supervisor pods are ending"));
+    assert_eq!(run(&cleaned, None, &wanted, 0, None).effects, [Effect::RemoveFinalizer]);
+    assert!(run(&cluster(&[], true), None, &wanted, 0, None).effects.is_empty());
 }
 
 #[test]
@@ -260,10 +180,7 @@ fn a_supervisor_that_does_not_run_is_told_about() {
     let there = cluster(&BOTH, true);
     let observed = Observed {
         cluster: &there,
-        deployment: Some(Seen {
-            meta: &meta,
-            spec: &spec,
-        }),
+        deployment: Some(Seen { meta: &meta, spec: &spec }),
         pods: 1,
         trouble: Some("pod supervisor-demo-x: ErrImagePull: no such image"),
         wanted: Ok(&wanted),

@@ -69,7 +69,11 @@ impl Context {
                 // The watch brings what was written meanwhile.
                 Ok(false) => return Next::Changed,
                 Err(error) => {
-                    self.0.events.warning(&about, "WriteFailed", format!("write the supervisor's Deployment: {}", kit::chain(&error)));
+                    self.0.events.warning(
+                        &about,
+                        "WriteFailed",
+                        format!("write the supervisor's Deployment: {}", kit::chain(&error)),
+                    );
                     return failed("FlinkCluster", &name, &error);
                 }
             }

@@ -44,11 +44,7 @@ impl Context {
         }
         let jobs = caches.jobs.matching(|job| job.meta().name.as_deref().is_some_and(|job| is_candidate(found, job)));
         let jobs: Option<Vec<&FlinkJob>> = jobs.iter().map(|job| job.valid()).collect();
-        let observed = Observed {
-            deployment: found,
-            cluster: cluster.as_deref().and_then(Parsed::valid),
-            jobs: jobs?,
-        };
+        let observed = Observed { deployment: found, cluster: cluster.as_deref().and_then(Parsed::valid), jobs: jobs? };
         Some(deployment::plan(&observed, Timestamp::now()))
     }
 

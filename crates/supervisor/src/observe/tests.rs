@@ -82,8 +82,7 @@ fn a_request_is_named_by_its_timestamp_or_by_the_version_that_was_read() {
     let plain = request(&meta(json!({key: "stop"}))).unwrap();
     assert_eq!((plain.id.as_str(), plain.stamped), ("42", false));
     assert!(matches!(plain.action, Requested::Known(api::Action::Stop)));
-    let stamped =
-        request(&meta(json!({key: "HALT", "operator.nextbreakpoint.com/action-timestamp": "7"}))).unwrap();
+    let stamped = request(&meta(json!({key: "HALT", "operator.nextbreakpoint.com/action-timestamp": "7"}))).unwrap();
     assert_eq!((stamped.id.as_str(), stamped.stamped), ("7", true));
     assert_eq!(stamped.action, Requested::Invalid("HALT".into()));
 }

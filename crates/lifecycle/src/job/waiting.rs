@@ -149,6 +149,10 @@ fn attempt(observed: &Observed<'_>, mut step: Step, manager: &JobManager) -> Ste
     };
     step.notices.push(Notice::normal("Starting", format!("attempt {number} as Flink job {}", attempt.job_id)));
     step.record.attempt = Some(attempt.clone());
+    // It counts for this attempt alone, also if the command goes on to the next one.
+    if let Some(command) = &mut step.record.command {
+        command.without_savepoint = false;
+    }
     step.effects.push(Effect::CreateBootstrap { attempt });
     step.goto(JobPhase::Submitting { since: observed.now, tries: 1 });
     step.wait(Waiting::Submission { detail: "the bootstrap is being created".into() })

@@ -209,6 +209,17 @@ fn a_start_without_savepoint_is_used_once() {
 }
 
 #[test]
+fn a_start_without_savepoint_counts_for_one_attempt_even_if_another_must_follow() {
+    let manual = |case: &mut Case| case.desired.savepoint_automatic = false;
+    let submitted = ended(End::Stopped).asks(Start).unsaved().with(manual).next().next();
+    let aborted = submitted.with(|case| case.desired.digest = "d2".into()).next();
+    let cancelled = aborted.flink("RUNNING").next().flink("CANCELED").next();
+    assert!(matches!(cancelled.record.phase, JobPhase::Waiting { .. }));
+    assert_eq!(cancelled.record.restore, Restore::Newest);
+    assert_eq!(cancelled.remembers(), Some((Start, false)));
+}
+
+#[test]
 fn forgetting_drops_checkpoints_too() {
     let forgotten = running().asks(ForgetSavepoint).next().reset().next().replaced().next();
     let older = forgotten.clone().left_behind(&[(4, 999)], &[("s1", 998)]).next();

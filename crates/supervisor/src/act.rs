@@ -1,10 +1,11 @@
 //! Effects, carried out in order. Each is idempotent, and nothing is learned from an answer: what happened is
 //! believed when it is observed.
 
-use api::annotations::{NONE, REQUESTED_ACTION, WITHOUT_SAVEPOINT};
+use api::annotations::{ACTION_TIMESTAMP, NONE, REQUESTED_ACTION, WITHOUT_SAVEPOINT};
 use api::record::Incarnation;
 use api::{FlinkCluster, FlinkJob, names};
 use flink::{JobId, TriggerId};
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job as BatchJob;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -204,7 +205,8 @@ impl Actor {
         Ok(())
     }
 
-    /// Sets `requested-action` to `NONE` if it still says what was done, and takes back `without-savepoint` with it.
+    /// Sets `requested-action` to `NONE` if the object is still the one that was looked at, and takes back
+    /// `without-savepoint` with it. A new timestamp tells the next command from this one, also if it is the same word.
     async fn reset<K>(&self, meta: &ObjectMeta, action: &str) -> Result<(), Error>
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
@@ -219,8 +221,12 @@ impl Actor {
             return Ok(());
         };
         let path = |key: &str| format!("/metadata/annotations/{}", patch::escape(key));
-        let mut operations =
-            vec![patch::test(&path(REQUESTED_ACTION), said.as_str()), patch::add(&path(REQUESTED_ACTION), NONE)];
+        let mut operations = vec![
+            patch::at_version(meta.resource_version.as_deref().unwrap_or_default()),
+            patch::test(&path(REQUESTED_ACTION), said.as_str()),
+            patch::add(&path(REQUESTED_ACTION), NONE),
+            patch::add(&path(ACTION_TIMESTAMP), Timestamp::now().as_millisecond().to_string()),
+        ];
         if annotations.contains_key(WITHOUT_SAVEPOINT) {
             operations.push(patch::add(&path(WITHOUT_SAVEPOINT), "false"));
         }

@@ -10,4 +10,5 @@ mod edges;
 mod job_case;
 mod job_commands;
 mod job_table;
+mod model;
 mod table;

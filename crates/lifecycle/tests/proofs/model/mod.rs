@@ -1,0 +1,156 @@
+//! The real decisions about cluster and job, together, in a small world that fails.
+//!
+//! Assumptions, which are laws of this world and not of the code: Flink knows each job id once per JobManager; a
+//! submission whose sender is gone arrives within [`clock::TICK`] or never; caches lag behind by less than that, and
+//! in one order for all pods; a write with an old resourceVersion fails. Each law that can be broken is a switch, and
+//! a test breaks it and wants the model to notice.
+
+mod actions;
+mod calm;
+mod clock;
+mod effects;
+mod looks;
+mod tests;
+mod walks;
+mod world;
+
+use actions::Act;
+use api::RestartPolicy;
+use api::record::{ClusterPhase, JobPhase};
+use stateright::{Model, Property};
+use world::{Budget, State, World};
+
+/// What holds in this world.
+#[derive(Clone, Copy, Debug)]
+pub struct Laws {
+    /// A bootstrap asks for the pending attempt before it submits.
+    pub bootstraps_ask: bool,
+    /// A JobManager refuses a job id that it knows.
+    pub job_ids_are_known: bool,
+    /// Submissions without a sender arrive soon or never.
+    pub submissions_are_short: bool,
+    /// A record is written only over the one it was decided on.
+    pub writes_are_guarded: bool,
+    /// An annotation is reset only on the object that was looked at.
+    pub resets_are_guarded: bool,
+    /// A reset leaves another timestamp, so that the same words again are another command.
+    pub resets_are_stamped: bool,
+    /// Pods of earlier incarnations are looked for.
+    pub old_pods_are_seen: bool,
+    /// Restore points are looked for where the attempt left them.
+    pub storage_is_looked_at: bool,
+    /// What the user wants: no laws, but constant.
+    pub savepoints_are_automatic: bool,
+    pub policy: RestartPolicy,
+}
+
+pub const LAWS: Laws = Laws {
+    bootstraps_ask: true,
+    job_ids_are_known: true,
+    submissions_are_short: true,
+    writes_are_guarded: true,
+    resets_are_guarded: true,
+    resets_are_stamped: true,
+    old_pods_are_seen: true,
+    storage_is_looked_at: true,
+    savepoints_are_automatic: true,
+    policy: RestartPolicy::OnlyIfFailed,
+};
+
+/// The system to be explored.
+#[derive(Clone)]
+pub struct System {
+    pub laws: Laws,
+    pub budget: Budget,
+    /// Begin with a job that runs, not with nothing.
+    pub running: bool,
+}
+
+pub const ONE: &str = "at most one execution lives";
+pub const NEWEST: &str = "no execution starts from an older state";
+pub const ONCE: &str = "an action is taken at most once";
+pub const KEPT: &str = "no action is dropped";
+pub const GONE: &str = "nothing lives that was let go";
+pub const ALONE: &str = "at most one JobManager lives";
+pub const EDGES: &str = "phases change as published";
+pub const UPGRADED: &str = "an upgrade completes";
+pub const RESTARTED: &str = "a stop and a start complete";
+pub const RECOVERED: &str = "a lost JobManager is replaced and the job runs again";
+pub const DELETED: &str = "a deletion completes";
+
+impl World {
+    pub fn runs(&self) -> bool {
+        let recorded = self.job.as_ref().is_some_and(|job| job.record.phase == JobPhase::Running);
+        recorded && self.executions.iter().any(|execution| execution.state == State::Running)
+    }
+
+    fn upgraded(&self) -> bool {
+        let of = |job: &world::Object<api::record::JobRecord>| {
+            job.spec > 0
+                && job.record.attempt.as_ref().is_some_and(|attempt| attempt.digest == format!("d{}", job.spec))
+        };
+        self.runs() && self.job.as_ref().is_some_and(of)
+    }
+}
+
+impl Model for System {
+    type State = World;
+    type Action = Act;
+
+    fn init_states(&self) -> Vec<World> {
+        let fresh = World::new(Budget::NONE);
+        let world = if self.running { calm::settle(fresh, &self.laws).unwrap_or_else(|world| *world) } else { fresh };
+        vec![World { budget: self.budget, ..world }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Act>) {
+        actions::possible(world, actions);
+    }
+
+    fn next_state(&self, world: &World, action: Act) -> Option<World> {
+        let mut next = world.clone();
+        next.act(action, &self.laws);
+        (next != *world).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(ONE, |_, world: &World| world.living() <= 1),
+            Property::always(NEWEST, |_, world: &World| !world.witness.stepped_back),
+            Property::always(ONCE, |_, world: &World| !world.witness.taken_twice),
+            Property::always(KEPT, |_, world: &World| !world.witness.dropped),
+            Property::always(GONE, |_, world: &World| !world.witness.let_go_alive),
+            Property::always(ALONE, |system: &Self, world: &World| {
+                // Late effects and caches that lag behind may make one more; it has no jobs, and is swept away.
+                let late = system.budget.late + system.budget.deposed + system.budget.stale > 0;
+                late || world.pods.iter().filter(|pod| pod.is_job_manager() && !pod.over).count() <= 1
+            }),
+            Property::always(EDGES, |_, world: &World| world.witness.unpublished.is_none()),
+            Property::sometimes(UPGRADED, |system: &Self, world: &World| {
+                system.budget.changes == 0 || world.upgraded()
+            }),
+            Property::sometimes(RESTARTED, |system: &Self, world: &World| {
+                system.budget.stops == 0
+                    || system.budget.starts == 0
+                    || world.runs() && world.witness.taken.len() >= 2 && world.budget.stops + world.budget.starts == 0
+            }),
+            Property::sometimes(RECOVERED, |system: &Self, world: &World| {
+                system.budget.job_manager_deaths == 0
+                    || world.runs()
+                        && world.cluster.as_ref().is_some_and(|cluster| {
+                            cluster.record.incarnation > 1
+                                && matches!(cluster.record.phase, ClusterPhase::Started { .. })
+                        })
+            }),
+            Property::sometimes(DELETED, |system: &Self, world: &World| {
+                (system.budget.deletions == 0 || world.job.is_none())
+                    && (system.budget.cluster_deletions == 0 || world.cluster.is_none())
+            }),
+        ]
+    }
+
+    fn within_boundary(&self, world: &World) -> bool {
+        let attempts = world.job.as_ref().and_then(|job| job.record.attempt.as_ref()).map_or(0, |last| last.number);
+        attempts <= 5
+    }
+}

@@ -34,13 +34,17 @@ pub async fn volumes_and_credentials_are_where_pods_expect_them(world: World) {
 }
 
 pub async fn what_a_pod_writes_stays_in_the_pod(world: World) {
-    let container = json!({"name": "main", "image": "flinkctl", "command": ["/bin/sh", "-c", "echo x > /tmp/own-of-a-pod; echo y > /own-of-a-pod; cat /tmp/own-of-a-pod; /flinkctl no-such-case >/dev/null && echo runs; ls /dev | wc -l"]});
-    let mut container = container;
+    // A name of this run alone: an earlier one may have left its file where pods cannot have a file tree of their own.
+    let own = format!("own-of-a-pod-{}", std::process::id());
+    let script = format!(
+        "echo x > /tmp/{own}; echo y > /{own}; cat /tmp/{own}; /flinkctl no-such-case >/dev/null && echo runs; ls /dev | wc -l"
+    );
+    let mut container = json!({"name": "main", "image": "flinkctl", "command": ["/bin/sh", "-c", script]});
     container["resources"] = json!({"limits": {"memory": "1Mi", "cpu": "0.01"}});
     world.pod("own", json!({"restartPolicy": "Never", "containers": [container]})).await;
     let pod = world.phase("own", "Succeeded").await;
     assert!(world.log(&pod, "main", 0).starts_with("x\nruns\n"), "{}", world.log(&pod, "main", 0));
-    assert!(!std::path::Path::new("/tmp/own-of-a-pod").exists() && !std::path::Path::new("/own-of-a-pod").exists());
+    assert!(!std::path::Path::new("/tmp").join(&own).exists() && !std::path::Path::new("/").join(&own).exists());
 }
 
 pub async fn what_cannot_be_mounted_is_told(world: World) {

@@ -100,8 +100,10 @@ pub async fn a_deleted_pod_ends_politely_with_all_its_processes(world: World) {
 }
 
 pub async fn a_container_that_does_not_live_is_started_again(world: World) {
-    let mut container = shell("main", "touch /alive; sleep 2; rm /alive; while :; do sleep 1; done");
-    container["livenessProbe"] = json!({"exec": {"command": ["test", "-e", "/alive"]}, "periodSeconds": 1, "failureThreshold": 1, "initialDelaySeconds": 1});
+    // A name of this run alone: where pods cannot have a file tree of their own, an earlier run may have left its file.
+    let alive = format!("/alive-{}", std::process::id());
+    let mut container = shell("main", &format!("touch {alive}; sleep 2; rm {alive}; while :; do sleep 1; done"));
+    container["livenessProbe"] = json!({"exec": {"command": ["test", "-e", alive]}, "periodSeconds": 1, "failureThreshold": 1, "initialDelaySeconds": 1});
     world.pod("ill", json!({"terminationGracePeriodSeconds": 1, "containers": [container]})).await;
     world.until("ill", |pod| pod["status"]["containerStatuses"][0]["restartCount"] == 1).await;
     world.event("ill", "Unhealthy", "Liveness probe failed").await;

@@ -5,8 +5,8 @@ use api::record::{Checkpoints, End, JobNext, JobPhase, JobRecord, Restore, Stop}
 use jiff::Timestamp;
 
 use super::{
-    ClusterState, Effect, Observed, SUBMISSION_GRACE, Step, Waiting, begin_stop, earlier, end as end_as, flink_job,
-    same_incarnation, stop_of,
+    BootstrapView, ClusterState, Effect, Observed, SUBMISSION_GRACE, Step, Waiting, begin_stop, earlier, end as end_as,
+    flink_job, same_incarnation, stop_of,
 };
 use crate::Notice;
 
@@ -26,8 +26,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, end: &End, at: Times
     }
     match observed.cluster.state {
         ClusterState::Terminated => {
-            step.effects.push(Effect::RemoveFinalizer);
-            return step.wait(Waiting::Cluster { why: "the cluster is being deleted".into() });
+            return let_go(observed, step);
         }
         ClusterState::Missing | ClusterState::Stopped | ClusterState::Stopping | ClusterState::Restarting => {
             return step.wait(Waiting::Cluster { why: "the cluster does not run".into() });
@@ -73,6 +72,17 @@ pub(super) fn adopt_savepoint(observed: &Observed<'_>, step: &mut Step) {
     step.record.initial_savepoint.clone_from(path);
     step.record.savepoint.clone_from(path);
     step.record.restore = path.clone().map_or(Restore::Empty, |path| Restore::Savepoint { path });
+}
+
+/// The job outlives its cluster; what was made to submit it does not.
+fn let_go(observed: &Observed<'_>, mut step: Step) -> Step {
+    match &observed.bootstrap {
+        BootstrapView::Active { uid, .. } | BootstrapView::Ended { uid, .. } => {
+            step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
+        }
+        BootstrapView::Absent | BootstrapView::Leaving { .. } => step.effects.push(Effect::RemoveFinalizer),
+    }
+    step.wait(Waiting::Cluster { why: "the cluster is being deleted".into() })
 }
 
 /// The user gives another initial savepoint in place of the one that the job (re)starts from.

@@ -9,7 +9,7 @@ use integration_tests::world::{World, job_id};
 use serde_json::json;
 
 use super::figures::Figure;
-use crate::ui::Step;
+use crate::ui::{self, Step};
 
 const JOBS: [&str; 3] = ["one", "two", "three"];
 
@@ -51,12 +51,15 @@ async fn rest(world: &World, window: u64) -> Result<Vec<Figure>> {
         step.progress(&format!("{} s to go", end.saturating_duration_since(Instant::now()).as_secs()));
     }
     let after = versions(world).await?;
-    let written = after.iter().filter(|one| !before.contains(one)).count();
+    let written: Vec<&String> = after.iter().filter(|one| !before.contains(one)).collect();
     let supervisor = memory(world, "clusterName=life,role=supervisor").await?;
     let operator = memory(world, "component=flink-operator").await?;
     step.done();
+    for object in &written {
+        ui::say(&format!("written at rest: {object}"));
+    }
     #[expect(clippy::cast_precision_loss, reason = "a small count")]
-    let written = written as f64;
+    let written = written.len() as f64;
     Ok(vec![
         Figure::promised(format!("objects written in {window} s of rest"), written, "", 0.0),
         Figure::promised("memory of the operator (RSS)", operator, "MiB", 16.0),

@@ -258,3 +258,6 @@ fn operation<'a>(
         TriggerId::try_from(trigger_id.to_owned())?,
     ))
 }
+
+#[cfg(test)]
+mod tests;

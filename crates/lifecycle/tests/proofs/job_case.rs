@@ -214,11 +214,25 @@ impl Case {
         self.with(|case| case.operation = view)
     }
 
-    /// A savepoint that was asked for is under way.
-    pub fn saving(self) -> Self {
+    /// Flink runs the job, and not all its tasks yet.
+    pub fn deploying(self) -> Self {
         self.with(|case| {
-            case.record.operation = Some(SavepointOperation { trigger_id: "t1".into(), since: ago(5) });
+            case.cluster.jobs = Reading::Known(vec![FlinkJobView { ready: false, ..flink_job(JOB, "RUNNING") }]);
         })
+    }
+
+    /// A savepoint that was asked for so many seconds ago is under way.
+    pub fn saving(self, seconds: i64) -> Self {
+        self.with(|case| {
+            case.record.operation = Some(SavepointOperation { trigger_id: "t1".into(), since: ago(seconds) });
+        })
+    }
+
+    /// It is being stopped for so many seconds.
+    pub fn since(&mut self, seconds: i64) {
+        if let JobPhase::Stopping { since, .. } = &mut self.record.phase {
+            *since = ago(seconds);
+        }
     }
 
     pub fn asks(self, action: Action) -> Self {

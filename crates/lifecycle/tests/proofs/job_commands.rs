@@ -25,7 +25,7 @@ fn accepted() -> Vec<Row> {
         running().asks(Start).row("running, START"),
         running().asks(Start).unsaved().row("running, START without savepoint"),
         running().asks(TriggerSavepoint).row("running, TRIGGER_SAVEPOINT"),
-        running().saving().asks(TriggerSavepoint).row("saving, TRIGGER_SAVEPOINT"),
+        running().saving(5).asks(TriggerSavepoint).row("saving, TRIGGER_SAVEPOINT"),
         running().asks(ForgetSavepoint).row("running, FORGET_SAVEPOINT"),
         running().asks(Stop).deleting().row("running, STOP, deleted"),
         running().asks(Stop).with(|case| case.record.hold = Some(at(1010))).row("running, STOP, held"),
@@ -68,18 +68,18 @@ fn under_way() -> Vec<Row> {
         submitting().flink("RUNNING").under_way(Start).row("submitting on START, runs"),
         submitting().bootstrap(over(not_submitted("WrongClass"))).under_way(Start).row("submitting on START, refused"),
         running()
-            .saving()
+            .saving(5)
             .under_way(TriggerSavepoint)
             .operation(OperationView::Completed { path: "s1".into() })
             .row("saving on TRIGGER_SAVEPOINT, completed"),
         running()
-            .saving()
+            .saving(5)
             .under_way(TriggerSavepoint)
             .operation(OperationView::Failed { why: "disk".into() })
             .row("saving on TRIGGER_SAVEPOINT, failed"),
-        running().saving().under_way(TriggerSavepoint).replaced().row("saving on TRIGGER_SAVEPOINT, JobManager lost"),
+        running().saving(5).under_way(TriggerSavepoint).replaced().row("saving on TRIGGER_SAVEPOINT, JobManager lost"),
         running()
-            .saving()
+            .saving(5)
             .under_way(TriggerSavepoint)
             .with(|case| case.desired.digest = "d2".into())
             .row("saving on TRIGGER_SAVEPOINT, changed"),

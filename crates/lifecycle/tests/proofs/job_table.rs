@@ -188,11 +188,22 @@ fn runs() -> Vec<Row> {
             .row("running, JobManager lost while the cluster restarts, policy Never"),
         periodic(99).row("running, periodic savepoint not due"),
         periodic(100).row("running, periodic savepoint due"),
-        running().saving().operation(OperationView::NotFound).row("saving, not asked for yet"),
-        running().saving().operation(OperationView::InProgress).row("saving, in progress"),
-        running().saving().operation(OperationView::Completed { path: "s1".into() }).row("saving, completed"),
-        running().saving().operation(OperationView::Failed { why: "disk".into() }).row("saving, failed"),
-        running().saving().with(|case| case.desired.digest = "d2".into()).row("saving, changed"),
+        running().saving(5).operation(OperationView::NotFound).row("saving, not asked for yet"),
+        running().deploying().saving(5).operation(OperationView::NotFound).row("saving, its tasks do not run yet"),
+        running()
+            .deploying()
+            .saving(29)
+            .operation(OperationView::NotFound)
+            .row("saving, its tasks do not run for a while"),
+        running()
+            .deploying()
+            .saving(30)
+            .operation(OperationView::NotFound)
+            .row("saving, its tasks do not run for too long: Flink decides"),
+        running().saving(5).operation(OperationView::InProgress).row("saving, in progress"),
+        running().saving(5).operation(OperationView::Completed { path: "s1".into() }).row("saving, completed"),
+        running().saving(5).operation(OperationView::Failed { why: "disk".into() }).row("saving, failed"),
+        running().saving(5).with(|case| case.desired.digest = "d2".into()).row("saving, changed"),
     ]);
     rows
 }
@@ -226,6 +237,17 @@ fn stops() -> Vec<Row> {
     let completed = || OperationView::Completed { path: "sp/stop-t1/s1".into() };
     rows.extend([
         save().operation(OperationView::NotFound).row("stop with savepoint, not asked for yet"),
+        save().deploying().operation(OperationView::NotFound).row("stop with savepoint, its tasks do not run yet"),
+        save()
+            .deploying()
+            .with(|case| case.since(29))
+            .operation(OperationView::NotFound)
+            .row("stop with savepoint, its tasks do not run for a while"),
+        save()
+            .deploying()
+            .with(|case| case.since(30))
+            .operation(OperationView::NotFound)
+            .row("stop with savepoint, its tasks do not run for too long: Flink decides"),
         save().operation(OperationView::InProgress).row("stop with savepoint, in progress"),
         save().operation(OperationView::Failed { why: "disk".into() }).row("stop with savepoint, failed"),
         save().operation(completed()).row("stop with savepoint, saved, not finished yet"),
@@ -250,6 +272,18 @@ fn ends() -> Vec<Row> {
         ended(End::Stopped).deleting().row("stopped, deleted"),
         ended(End::Stopped).cluster(ClusterState::Stopped).policy(Always).row("stopped, cluster stopped"),
         ended(End::Stopped).cluster(ClusterState::Terminated).row("stopped, cluster deleted"),
+        ended(End::Stopped)
+            .cluster(ClusterState::Terminated)
+            .bootstrap(active(1))
+            .row("stopped, cluster deleted, its bootstrap is at work"),
+        ended(End::Stopped)
+            .cluster(ClusterState::Terminated)
+            .bootstrap(over(Outcome::Submitted))
+            .row("stopped, cluster deleted, its bootstrap has ended"),
+        ended(End::Stopped)
+            .cluster(ClusterState::Terminated)
+            .bootstrap(BootstrapView::Leaving { started: true })
+            .row("stopped, cluster deleted, its bootstrap is going"),
         ended(End::Stopped).cluster(ClusterState::Missing).row("stopped, no cluster"),
         ended(End::Stopped).flink("RUNNING").row("stopped, but Flink runs it"),
         ended(End::Suspended).policy(Always).row("suspended, grown again, policy Always"),

@@ -4,7 +4,7 @@
 # because a bootstrap pod copies the binary into a volume and runs it in whatever image holds the user's JAR.
 
 FROM rust:1.95-alpine AS build
-# aws-lc is C and assembler; indicatif and friends need nothing.
+# aws-lc is C and assembler; everything else is Rust.
 RUN apk add --no-cache build-base cmake linux-headers perl
 WORKDIR /source
 COPY . .

@@ -3,6 +3,7 @@
 //! Nothing in here knows how flinkctl works inside: it starts the binary, speaks the Kubernetes API, reads what jobs wrote to disk, and
 //! looks at the machine's process table. Every wait has a deadline and fails with the state that explains it.
 
+pub mod conformance;
 pub mod counter;
 pub mod flink;
 pub mod local;

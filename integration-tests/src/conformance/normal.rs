@@ -1,0 +1,134 @@
+//! Answers without what nobody chose: uids, versions, times, generated names, addresses.
+//!
+//! Equal values stay equal and different ones different, so a write that changed nothing, or gave a new uid, is still seen.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+use serde_json::{Map, Value};
+
+static UID: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").expect("a constant"));
+static TIME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").expect("a constant"));
+/// Versions in messages.
+static VERSION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)(resource ?version[a-z ]*:? ?)(\d+)( \(\d+\))?").expect("a constant"));
+static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[dhms])+$").expect("a constant"));
+
+/// What one server has shown so far in a program.
+#[derive(Default)]
+pub struct Normal {
+    uids: BTreeMap<String, usize>,
+    versions: BTreeMap<String, usize>,
+    names: BTreeMap<String, String>,
+}
+
+impl Normal {
+    /// The answer in normal form.
+    pub fn of(&mut self, answer: &Value) -> Value {
+        self.value(answer, "")
+    }
+
+    fn value(&mut self, value: &Value, key: &str) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text, key)),
+            Value::Array(items) => items.iter().map(|item| self.value(item, key)).collect(),
+            Value::Object(members) => {
+                self.learn(members);
+                let mut normal: Map<String, Value> =
+                    members.iter().map(|(name, member)| (name.clone(), self.value(member, name))).collect();
+                if tells_how_far(members)
+                    && let Some(version) =
+                        normal.get_mut("metadata").and_then(|metadata| metadata.get_mut("resourceVersion"))
+                {
+                    *version = "<now>".into();
+                }
+                Value::Object(normal)
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn learn(&mut self, members: &Map<String, Value>) {
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        if let (Some(stem), Some(name)) = (text("generateName"), text("name"))
+            && name.len() == stem.len() + 5
+            && name.starts_with(stem)
+        {
+            let next = self.names.len() + 1;
+            self.names.entry(name.to_owned()).or_insert_with(|| format!("{stem}<{next}>"));
+        }
+    }
+
+    fn text(&mut self, text: &str, key: &str) -> String {
+        match key {
+            "resourceVersion" => return number(&mut self.versions, text, "version"),
+            "continue" if !text.is_empty() => return "<continue>".to_owned(),
+            "clusterIP" | "clusterIPs" | "podIP" | "hostIP" | "ip" if text.contains('.') => {
+                return "<address>".to_owned();
+            }
+            // Prose, which is each server's own.
+            "description" => return "<prose>".to_owned(),
+            "cells" if AGE.is_match(text) => return "<age>".to_owned(),
+            _ => {}
+        }
+        let mut text = TIME.replace_all(text, "<time>").into_owned();
+        text = UID.replace_all(&text, |found: &Captures<'_>| number(&mut self.uids, &found[0], "uid")).into_owned();
+        text = VERSION.replace_all(&text, "$1<version>").into_owned();
+        for (name, normal) in &self.names {
+            text = text.replace(name, normal);
+        }
+        text
+    }
+}
+
+fn number(seen: &mut BTreeMap<String, usize>, value: &str, what: &str) -> String {
+    let next = seen.len() + 1;
+    format!("<{what} {}>", seen.entry(value.to_owned()).or_insert(next))
+}
+
+/// Lists, tables and bookmarks: their version says how far the server is, which other clients decide.
+fn tells_how_far(members: &Map<String, Value>) -> bool {
+    let bookmark = || {
+        members.get("metadata").is_some_and(|metadata| metadata.get("uid").is_none() && metadata.get("name").is_none())
+    };
+    members.contains_key("items") || members.contains_key("rows") || bookmark()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn equal_stays_equal_and_different_stays_different() {
+        let mut normal = Normal::default();
+        let object = |version: &str| json!({ "metadata": { "name": "a", "uid": "0b0a6a9c-0f2e-4b7e-8f3a-3f1c4bb1c111", "resourceVersion": version, "creationTimestamp": "2030-01-02T03:04:05Z" } });
+        let first = normal.of(&object("17"));
+        assert_eq!(
+            first["metadata"],
+            json!({ "name": "a", "uid": "<uid 1>", "resourceVersion": "<version 1>", "creationTimestamp": "<time>" })
+        );
+        assert_eq!(normal.of(&object("17")), first);
+        assert_eq!(normal.of(&object("18"))["metadata"]["resourceVersion"], "<version 2>");
+    }
+
+    #[test]
+    fn the_version_of_a_list_is_not_compared_but_those_of_its_items_are() {
+        let list = json!({ "metadata": { "resourceVersion": "90" }, "items": [{ "metadata": { "name": "a", "resourceVersion": "7" } }] });
+        let normal = Normal::default().of(&list);
+        assert_eq!(normal["metadata"]["resourceVersion"], "<now>");
+        assert_eq!(normal["items"][0]["metadata"]["resourceVersion"], "<version 2>");
+    }
+
+    #[test]
+    fn generated_names_and_ages_are_nobodys_choice() {
+        let mut normal = Normal::default();
+        normal.of(&json!({ "metadata": { "generateName": "job-", "name": "job-x7k2p" } }));
+        assert_eq!(normal.of(&json!("configmaps \"job-x7k2p\" not found")), "configmaps \"job-<1>\" not found");
+        assert_eq!(normal.of(&json!({ "cells": ["a", "5m3s"] })), json!({ "cells": ["a", "<age>"] }));
+    }
+}

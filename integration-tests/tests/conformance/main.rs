@@ -1,0 +1,16 @@
+//! The local API server held to the truth: programs of API requests run against it and against a genuine kube-apiserver, and the
+//! answers are compared after names and times that nobody chose are made equal.
+//!
+//! A program is data (`cases/*.yaml`) or comes out of a seed (`random`). A difference is a defect of the local server, or is listed in
+//! `docs/local.md` with its reason and marked in the case. Neither operator nor Flink takes part.
+
+mod answer;
+mod case;
+mod program;
+mod random;
+mod servers;
+mod suite;
+
+fn main() -> std::process::ExitCode {
+    suite::run()
+}

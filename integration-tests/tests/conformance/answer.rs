@@ -18,6 +18,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What is at a JSON pointer; `null` where nothing is.
+    pub fn at(&self, pointer: &str) -> &Value {
+        self.body.pointer(pointer).unwrap_or(&Value::Null)
+    }
+
     /// All of it as one value, for comparison.
     pub fn whole(&self) -> Value {
         json!({ "code": self.code, "body": self.body, "warnings": self.warnings })
@@ -27,12 +32,13 @@ impl Answer {
 /// Sends a request whose path is whole and whose placeholders are filled.
 pub async fn ask(client: &Client, verb: &str, path: &str, step: &Step, body: Option<&Value>) -> Result<Answer> {
     let watch = verb == "WATCH";
-    let bytes = match (&step.text, body) {
+    let mut bytes = match (&step.text, body) {
         (Some(text), _) => text.clone().into_bytes(),
         (None, Some(body)) if step.content == Content::Yaml => serde_yaml::to_string(body)?.into_bytes(),
         (None, Some(body)) => serde_json::to_vec(body)?,
         (None, None) => Vec::new(),
     };
+    bytes.resize(bytes.len() + step.padding.unwrap_or_default(), b' ');
     let path = if watch { watching(path) } else { path.to_owned() };
     let mut request = http::Request::builder()
         .method(if watch { "GET" } else { verb })

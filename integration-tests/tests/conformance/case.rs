@@ -30,6 +30,9 @@ pub struct Step {
     /// A body that is sent as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Spaces after the body, for one that is too large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<usize>,
     /// The type of the body.
     #[serde(default, skip_serializing_if = "Content::is_json")]
     pub content: Content,
@@ -39,6 +42,12 @@ pub struct Step {
     /// What later steps need: names, and JSON pointers into the answer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub save: BTreeMap<String, String>,
+    /// The code that the genuine server has to answer with, where the step of a case does not succeed: a case that is refused by accident shows nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// What the answer of the genuine server has to have at JSON pointers, so that it shows what the case says; `null` means absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shows: BTreeMap<String, Value>,
     /// Ask again until the answer is like this; for what controllers do in their own time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,

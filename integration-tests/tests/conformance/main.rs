@@ -3,6 +3,8 @@
 //!
 //! A program is data (`cases/*.yaml`) or comes out of a seed (`random`). A difference is a defect of the local server, or is listed in
 //! `docs/local.md` with its reason and marked in the case. Neither operator nor Flink takes part.
+//!
+//! With `CONFORMANCE_SHOW` in the environment, what the genuine server answers is printed; for writing cases.
 
 mod answer;
 mod case;

@@ -48,11 +48,12 @@ impl<'a> Run<'a> {
             ensure!(step.optional, "`{}` needs {missing}, which no step has saved", step.request);
             return Ok(Answer { code: 0, body: Value::Null, warnings: Vec::new() });
         }
+        let step = Step { text: step.text.as_deref().map(|text| self.fill(text)), ..step.clone() };
         let started = Instant::now();
         loop {
-            let answer = ask(self.client, verb, &path, step, body.as_ref()).await?;
+            let answer = ask(self.client, verb, &path, &step, body.as_ref()).await?;
             if step.until.as_ref().is_none_or(|until| until.is_met(&answer)) {
-                self.save(step, &answer);
+                self.save(&step, &answer);
                 return Ok(answer);
             }
             if started.elapsed() > PATIENCE {
@@ -99,9 +100,7 @@ impl Until {
     fn is_met(&self, answer: &Answer) -> bool {
         match self {
             Self::Code(code) => answer.code == *code,
-            Self::Values(values) => {
-                values.iter().all(|(pointer, wanted)| answer.body.pointer(pointer).unwrap_or(&Value::Null) == wanted)
-            }
+            Self::Values(values) => values.iter().all(|(pointer, wanted)| answer.at(pointer) == wanted),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -20,6 +20,8 @@ use integration_tests::conformance::normal::Normal;
 /// Programs out of a seed, and the steps of each: five thousand steps in all.
 const SEEDS: u64 = 100;
 const STEPS: usize = 50;
+/// As much of an answer is shown.
+const SHOWN: usize = 900;
 /// Both servers wait more than they work.
 const THREADS: usize = 8;
 
@@ -79,29 +81,70 @@ async fn check(servers: &Servers, namespace: &str, case: &Case) -> Result<()> {
     Ok(())
 }
 
-/// The first step whose answers differ without being marked as such, with what is different.
+/// The first step whose answers differ without being marked as such, with what is different. Later steps are still put to the genuine server, so
+/// that a case which does not show what it says fails for that.
 pub async fn first_difference(servers: &Servers, namespace: &str, steps: &[Step]) -> Result<Option<String>> {
     let (mut genuine, mut local) =
         tokio::try_join!(Run::start(&servers.genuine, namespace), Run::start(&servers.local, namespace))?;
     let (mut left, mut right) = (Normal::default(), Normal::default());
+    let mut first = None;
+    let show = std::env::var_os("CONFORMANCE_SHOW").is_some();
     for (number, step) in steps.iter().enumerate() {
-        let (said, answered) = tokio::join!(genuine.take(step), local.take(step));
-        let said = said.context("the genuine server")?;
-        let answered = answered.with_context(|| format!("step {}, the local server", number + 1))?;
+        if first.is_some() && step.optional {
+            break;
+        }
+        let asked = async {
+            let said = genuine.take(step).await.with_context(|| format!("step {}, the genuine server", number + 1))?;
+            if show {
+                let body: String = said.body.to_string().chars().take(SHOWN).collect();
+                println!("{namespace} {}: {} {body} {:?}", step.request, said.code, said.warnings);
+            }
+            proves(step, &said)
+                .with_context(|| format!("step {}, `{}`, is not what the case says", number + 1, step.request))?;
+            anyhow::Ok(said)
+        };
+        if first.is_some() {
+            asked.await?;
+            continue;
+        }
+        let (said, answered) = tokio::join!(asked, local.take(step));
+        let said = said?;
+        let answered = match answered {
+            Ok(answered) => answered,
+            Err(error) => {
+                first = Some(format!("step {}, the local server: {error:#}", number + 1));
+                continue;
+            }
+        };
         let found = differences(&part(step, left.of(&said.whole())), &part(step, right.of(&answered.whole())));
         match (&step.differs, found.is_empty()) {
             (None, true) | (Some(_), false) => {}
-            (None, false) => return Ok(Some(explain(number, step, &found, &said, &answered))),
+            (None, false) => first = Some(explain(number, step, &found, &said, &answered)),
             (Some(reason), true) => {
-                return Ok(Some(format!(
+                first = Some(format!(
                     "step {}, `{}`, is marked as different ({reason}), but is the same: take the mark away",
                     number + 1,
                     step.request
-                )));
+                ));
             }
         }
     }
-    Ok(None)
+    Ok(first)
+}
+
+/// Whether the genuine server said what the case says that it does. A step that need not be taken claims nothing.
+fn proves(step: &Step, said: &Answer) -> Result<()> {
+    match (step.code, &step.until) {
+        (Some(code), _) => ensure!(said.code == code, "the genuine server answers {}: {}", said.code, said.body),
+        (None, None) if !step.optional => {
+            ensure!((200..300).contains(&said.code), "the genuine server answers {}: {}", said.code, said.body);
+        }
+        _ => {}
+    }
+    for (pointer, wanted) in &step.shows {
+        ensure!(said.at(pointer) == wanted, "the genuine server has {} at {pointer}", said.at(pointer));
+    }
+    Ok(())
 }
 
 /// What of an answer is compared.

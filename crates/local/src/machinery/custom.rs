@@ -87,6 +87,7 @@ pub(crate) fn establish(definition: &mut Value, now: Timestamp) {
         .map(|version| version["name"].clone())
         .unwrap_or_default();
     let status = meta::map_in(definition.as_object_mut().expect("objects are maps"), "status");
+    status.retain(|_, value| !value.is_null());
     status.insert("acceptedNames".into(), names);
     let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
     if let Some(stored) = stored.as_array_mut().filter(|stored| !stored.contains(&version)) {

@@ -22,8 +22,16 @@ impl Machinery {
             Route::Resources { group, version } => self.resources(group, version),
             Route::OpenApi3Index => Ok(answer(openapi::index(&self.kinds))),
             Route::OpenApi3(path) => openapi::document(&self.kinds, path).map(answer).ok_or_else(Failure::no_such_path),
-            // kubectl falls back to its own knowledge when there is no such document.
-            Route::OpenApi2 | Route::Object(_) => Err(Failure::no_such_path()),
+            Route::OpenApi2 => {
+                let accepted = request.accept.as_deref().unwrap_or_default();
+                let binary = accepted.contains("com.github.proto-openapi.spec.v2");
+                Ok(if binary {
+                    Reply::Binary { body: openapi::encoded_two(&self.kinds), content_type: OPENAPI_2 }
+                } else {
+                    answer(openapi::document_two(&self.kinds))
+                })
+            }
+            Route::Object(_) => Err(Failure::no_such_path()),
         }
     }
 
@@ -113,9 +121,13 @@ impl Machinery {
     }
 }
 
+/// The version that is spoken here.
+pub(super) const GIT_VERSION: &str = "v1.36.0+flinkctl";
+const OPENAPI_2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
 fn version() -> Value {
     json!({
-        "major": "1", "minor": "34", "gitVersion": "v1.34.0+flinkctl", "gitCommit": "", "gitTreeState": "clean",
+        "major": "1", "minor": "36", "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "rustc", "platform": "linux/amd64",
     })
 }

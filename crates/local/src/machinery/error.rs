@@ -62,12 +62,13 @@ impl FieldError {
         Self {
             reason: "FieldValueTooLong",
             field: field.into(),
-            message: format!("Too long: may not be more than {limit} bytes"),
+            message: format!("Too long: may not be more than {limit} {}", if limit == 1 { "byte" } else { "bytes" }),
         }
     }
 
     pub fn too_many(field: impl Into<String>, actual: usize, limit: u64) -> Self {
-        let message = format!("Too many: {actual}: must have at most {limit} items");
+        let items = if limit == 1 { "item" } else { "items" };
+        let message = format!("Too many: {actual}: must have at most {limit} {items}");
         Self { reason: "FieldValueTooMany", field: field.into(), message }
     }
 
@@ -142,10 +143,6 @@ impl Failure {
         Self::new(400, "BadRequest", message)
     }
 
-    pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(500, "InternalError", message)
-    }
-
     pub fn unsupported_media_type(accepted: &str) -> Self {
         let message =
             format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
@@ -162,7 +159,12 @@ impl Failure {
     }
 
     pub fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
-        let lines: Vec<String> = errors.iter().map(FieldError::line).collect();
+        let mut lines: Vec<String> = Vec::new();
+        for line in errors.iter().map(FieldError::line) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         let text = if let [line] = lines.as_slice() { line.clone() } else { format!("[{}]", lines.join(", ")) };
         let causes: Vec<Value> = errors
             .iter()
@@ -170,14 +172,17 @@ impl Failure {
             .collect();
         let mut details = names(group, kind, name);
         details["causes"] = Value::Array(causes);
-        Self::new(422, "Invalid", format!("{} \"{name}\" is invalid: {text}", qualified(group, kind))).with(details)
+        let what = if kind.is_empty() { String::new() } else { qualified(group, kind) };
+        Self::new(422, "Invalid", format!("{what} \"{name}\" is invalid: {text}")).with(details)
     }
 
     pub fn status(&self) -> Value {
         let mut status = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message, "code": self.code,
         });
+        if !self.reason.is_empty() {
+            status["reason"] = self.reason.into();
+        }
         if !self.details.is_null() {
             status["details"] = self.details.clone();
         }
@@ -186,8 +191,8 @@ impl Failure {
 }
 
 fn names(group: &str, kind: &str, name: &str) -> Value {
-    let mut details = json!({"kind": kind});
-    for (key, value) in [("group", group), ("name", name)] {
+    let mut details = json!({});
+    for (key, value) in [("group", group), ("kind", kind), ("name", name)] {
         if !value.is_empty() {
             details[key] = value.into();
         }

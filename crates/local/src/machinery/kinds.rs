@@ -286,7 +286,10 @@ const BUILTIN: &[Row] = &[
     row(RBAC, "rolebindings", "RoleBinding", true),
     row(RBAC, "clusterroles", "ClusterRole", false),
     row(RBAC, "clusterrolebindings", "ClusterRoleBinding", false),
+    row("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", true),
     row("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", false),
+    row("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", false),
+    row("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", false),
 ];
 
 #[cfg(test)]

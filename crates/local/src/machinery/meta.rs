@@ -4,25 +4,6 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// Fields that `metadata` has; anything else is not kept.
-pub(crate) const FIELDS: [&str; 15] = [
-    "annotations",
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generateName",
-    "generation",
-    "labels",
-    "managedFields",
-    "name",
-    "namespace",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-];
-
 /// The string at a JSON pointer, empty when there is none.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -38,6 +19,11 @@ pub(crate) fn namespace(object: &Value) -> &str {
 
 pub(crate) fn uid(object: &Value) -> &str {
     text(object, "/metadata/uid")
+}
+
+/// The value of an annotation, empty when there is none.
+pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> &'a str {
+    object["metadata"]["annotations"][key].as_str().unwrap_or_default()
 }
 
 pub(crate) fn revision(object: &Value) -> u64 {

@@ -11,6 +11,7 @@ mod error;
 mod fields;
 mod kinds;
 mod meta;
+mod model;
 mod openapi;
 mod patch;
 mod present;
@@ -93,6 +94,8 @@ impl Default for Settings {
 pub enum Reply {
     /// A JSON document. Each warning belongs in a `Warning: 299 - "..."` header.
     Json { status: u16, body: Value, content_type: &'static str, warnings: Vec<String> },
+    /// A document in a binary form.
+    Binary { body: Vec<u8>, content_type: &'static str },
     /// A stream of events, one JSON document per line, with status 200: see [`Machinery::watch_events`].
     Watch(Watch),
     /// The log of a container of a pod that exists; the caller has it. `query`: `container`, `follow`, `tailLines`, `previous`, ...

@@ -196,7 +196,11 @@ const STATUS: Field = one(3, "status", Skipped);
 fn fields_of(kind: &str) -> Option<&'static [Field]> {
     Some(match kind {
         // What a review asks for does not matter: everything is allowed.
-        "Namespace" | "SelfSubjectAccessReview" => const { &[META, one(2, "spec", Skipped), STATUS] },
+        "Namespace"
+        | "SelfSubjectAccessReview"
+        | "SelfSubjectRulesReview"
+        | "SubjectAccessReview"
+        | "LocalSubjectAccessReview" => const { &[META, one(2, "spec", Skipped), STATUS] },
         "ConfigMap" => {
             const { &[META, one(2, "data", TEXTS), one(3, "binaryData", Type::Map(&Bytes)), one(4, "immutable", Bool)] }
         }

@@ -130,6 +130,7 @@ impl Server {
             Ok(Reply::Json { status, body, warnings, content_type }) => {
                 reply::with_warnings(reply::json_as(status, content_type, &body), &warnings)
             }
+            Ok(Reply::Binary { body, content_type }) => reply::binary(content_type, body),
             Ok(Reply::Watch(watch)) => watches::stream(self.clone(), watch, &request.query),
             Ok(Reply::PodLog { namespace, name, query }) => {
                 logs::answer(self, &namespace, &name, &query).await.unwrap_or_else(|failure| reply::failure(&failure))

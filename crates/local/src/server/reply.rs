@@ -29,6 +29,11 @@ pub fn json_as(status: u16, content_type: &'static str, body: &Value) -> Respons
     whole(status, content_type, bytes.into())
 }
 
+/// A document in a binary form.
+pub fn binary(content_type: &'static str, body: Vec<u8>) -> Response<Body> {
+    whole(StatusCode::OK, content_type, body.into())
+}
+
 /// Adds what a client should tell its user. A warning that no header can hold is dropped.
 pub fn with_warnings(mut response: Response<Body>, warnings: &[String]) -> Response<Body> {
     for warning in warnings {

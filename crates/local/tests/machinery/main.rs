@@ -85,7 +85,7 @@ impl Cluster {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         match self.request(method, path, content_type, accept, body) {
             Reply::Json { status, body, warnings, .. } => Answer { status, body, warnings },
-            Reply::Watch(_) | Reply::PodLog { .. } => panic!("{path} is answered with a stream"),
+            _ => panic!("{path} is answered with a stream"),
         }
     }
 
@@ -119,7 +119,7 @@ impl Cluster {
         match self.request(Method::GET, path, "", accept, Vec::new()) {
             Reply::Watch(watch) => watch,
             Reply::Json { body, .. } => panic!("{body}"),
-            Reply::PodLog { .. } => panic!("a log"),
+            _ => panic!("no watch"),
         }
     }
 

@@ -219,10 +219,7 @@ fn apply_creates_owns_and_conflicts() {
     assert_eq!(again, made);
     let refused = cluster.patch("apply", &format!("{path}?fieldManager=two"), &apply(json!({"x": "2"})));
     assert_eq!(refused.body["details"]["causes"][0]["field"], ".data.x");
-    assert_eq!(
-        refused.refused(),
-        (409, "Apply failed with 1 conflict: conflict with \"one\" using v1: .data.x".to_owned())
-    );
+    assert_eq!(refused.refused(), (409, "Apply failed with 1 conflict: conflict with \"one\": .data.x".to_owned()));
     cluster.patch("apply", &format!("{path}?fieldManager=two&force=true"), &apply(json!({"x": "2"}))).ok();
     // What is no longer applied goes; what another manager took over stays.
     let last = cluster.patch("apply", &format!("{path}?fieldManager=one"), &apply(json!({}))).ok();

@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::super::kinds::Kind;
 use super::super::meta::{self, map_in};
-use super::{Admission, child, default, pods, services, spec, workloads};
+use super::{child, default, each, pods, services, spec, workloads};
 
 /// Quantities may come as numbers; they are kept as text.
 pub(super) fn normalise(object: &mut Value) {
@@ -34,40 +35,57 @@ fn number_to_text(value: &mut Value) {
     }
 }
 
-pub(super) fn apply(admission: &Admission<'_>, object: &mut Value) {
-    let create = admission.old.is_none();
-    match admission.kind.resource.as_str() {
+pub(super) fn apply(kind: &Kind, object: &mut Value) {
+    match kind.resource.as_str() {
         "pods" => {
             pods::spec(spec(object));
-            if create {
-                pods::admitted(object);
-            }
+            pods::own(spec(object));
         }
         "services" => services::defaults(object),
         "deployments" => workloads::deployment(spec(object)),
         "replicasets" => workloads::replica_set(spec(object)),
-        "jobs" => workloads::job(object, create),
-        "namespaces" => namespace(object, create),
+        "jobs" => workloads::job(object),
+        "namespaces" => namespace(object),
         "secrets" => secret(object.as_object_mut().expect("objects are maps")),
         "persistentvolumeclaims" => {
             default(spec(object), "volumeMode", "Filesystem");
-            if create {
-                object["status"] = json!({"phase": "Pending"});
-            }
+            let status = map_in(object.as_object_mut().expect("objects are maps"), "status");
+            default(status, "phase", "Pending");
         }
         "nodes" => workloads::node(object),
-        "selfsubjectaccessreviews" => object["status"] = json!({"allowed": true}),
+        "endpoints" => {
+            for subset in each(object.as_object_mut().expect("objects are maps"), "subsets") {
+                each(subset, "ports").for_each(|port| default(port, "protocol", "TCP"));
+            }
+        }
+        "endpointslices" => {
+            for port in each(object.as_object_mut().expect("objects are maps"), "ports") {
+                default(port, "name", "");
+                default(port, "protocol", "TCP");
+            }
+        }
+        "rolebindings" | "clusterrolebindings" => binding(object.as_object_mut().expect("objects are maps")),
         "customresourcedefinitions" => definition(object),
         _ => {}
     }
 }
 
-fn namespace(object: &mut Value, create: bool) {
+fn namespace(object: &mut Value) {
     let name = meta::name(object).to_owned();
-    map_in(meta::metadata(object), "labels").insert("kubernetes.io/metadata.name".into(), name.into());
-    if create {
-        spec(object).insert("finalizers".into(), json!(["kubernetes"]));
-        object["status"] = json!({"phase": "Active"});
+    if !name.is_empty() {
+        map_in(meta::metadata(object), "labels").insert("kubernetes.io/metadata.name".into(), name.into());
+    }
+    let status = map_in(object.as_object_mut().expect("objects are maps"), "status");
+    default(status, "phase", "Active");
+}
+
+fn binding(binding: &mut Map<String, Value>) {
+    const GROUP: &str = "rbac.authorization.k8s.io";
+    default(map_in(binding, "roleRef"), "apiGroup", GROUP);
+    for subject in each(binding, "subjects") {
+        if matches!(subject.get("kind").and_then(Value::as_str), Some("User" | "Group")) {
+            default(subject, "apiGroup", GROUP);
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+/// The type of what is stored.
+pub(super) const STORED: &str = "io.k8s.api.core.v1.Event";
+
 /// Names in `v1`, and what `events.k8s.io/v1` calls them.
 const NAMES: [(&str, &str); 7] = [
     ("involvedObject", "regarding"),

@@ -4,21 +4,23 @@
 
 mod defaults;
 pub(crate) mod events;
+mod metadata;
+mod names;
 mod pods;
+mod prepare;
 mod services;
-mod types;
 mod validate;
 mod workloads;
 
 use serde_json::{Map, Value};
 
+pub(crate) use metadata::validate as validate_metadata;
 pub(crate) use services::Allocator;
-pub(crate) use types::schema;
-pub(crate) use validate::metadata as validate_metadata;
 
 use super::error::{Failure, FieldError, Result};
 use super::kinds::Kind;
 use super::meta::{self, map_in};
+use super::model;
 
 /// What an object is admitted with.
 pub(crate) struct Admission<'a> {
@@ -28,35 +30,52 @@ pub(crate) struct Admission<'a> {
     pub addresses: Allocator<'a>,
 }
 
-/// Brings an object into the form in which it is stored: no nulls, quantities as text, defaults filled in, types right.
-pub(crate) fn admit(admission: &Admission<'_>, object: &mut Value) -> Result<Vec<FieldError>> {
-    let kind = admission.kind;
-    if kind.resource != "customresourcedefinitions" {
-        strip_nulls(object);
+/// The type in which objects of a kind are stored.
+pub(crate) fn stored_type(kind: &Kind) -> Option<String> {
+    if kind.renames_events() { Some(events::STORED.to_owned()) } else { model::type_of(kind) }
+}
+
+/// An object without any field set, as a create is compared with it.
+pub(crate) fn empty(kind: &Kind) -> Value {
+    let mut object = Value::Object(Map::new());
+    if let Some(name) = stored_type(kind) {
+        model::complete(&name, &mut object);
     }
+    object
+}
+
+/// Puts in what is always there.
+pub(crate) fn complete(kind: &Kind, object: &mut Value) {
+    if let Some(name) = stored_type(kind) {
+        model::complete(&name, object);
+    }
+}
+
+/// Brings a body into the form in which it is stored: types right, nothing that is as good as absent, defaults filled in.
+pub(crate) fn decode(kind: &Kind, object: &mut Value) -> Result<()> {
+    let Some(name) = stored_type(kind) else { return Ok(()) };
+    model::reduce(&name, object);
     defaults::normalise(object);
-    types::check(kind, object).map_err(|error| {
+    model::check(kind, object).map_err(|error| {
         Failure::bad_request(format!(
             "{0} in version \"{1}\" cannot be handled as a {0}: {error}",
             kind.name, kind.version
         ))
     })?;
-    let mut errors = services::addresses(admission, object);
-    defaults::apply(admission, object);
-    errors.extend(validate::object(admission, object));
-    Ok(errors)
+    defaults::apply(kind, object);
+    model::complete(&name, object);
+    Ok(())
 }
 
-/// A null is an absent field.
-fn strip_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, child| !child.is_null());
-            map.values_mut().for_each(strip_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
-        _ => {}
-    }
+/// What the server itself decides of an object that is written.
+pub(crate) fn prepare(admission: &Admission<'_>, object: &mut Value) -> Vec<FieldError> {
+    let errors = services::addresses(admission, object);
+    prepare::object(admission, object);
+    errors
+}
+
+pub(crate) fn validate(admission: &Admission<'_>, object: &Value) -> Vec<FieldError> {
+    validate::object(admission, object)
 }
 
 /// Sets what is absent.

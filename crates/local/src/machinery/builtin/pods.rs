@@ -22,16 +22,59 @@ pub(super) fn spec(spec: &mut Map<String, Value>) {
     each(spec, "volumes").for_each(volume);
 }
 
-/// What only a pod itself gets, when it is created.
+/// What a pod itself has, and a template not.
+pub(super) fn own(spec: &mut Map<String, Value>) {
+    default(spec, "enableServiceLinks", true);
+    let host_network = spec.get("hostNetwork") == Some(&true.into());
+    for list in ["initContainers", "containers"] {
+        for container in each(spec, list) {
+            requests(container);
+            for port in each(container, "ports").filter(|_| host_network) {
+                let number = port.get("containerPort").cloned().unwrap_or_default();
+                default(port, "hostPort", number);
+            }
+        }
+    }
+}
+
+/// What is limited is asked for.
+fn requests(container: &mut Map<String, Value>) {
+    let resources = map_in(container, "resources");
+    if let Some(limits) = resources.get("limits").and_then(Value::as_object).cloned() {
+        let requests = map_in(resources, "requests");
+        for (name, quantity) in limits {
+            default(requests, &name, quantity);
+        }
+    }
+}
+
+/// What a pod gets when it is created, whatever its author said.
 pub(super) fn admitted(pod: &mut Value) {
     let spec = super::spec(pod);
-    default(spec, "enableServiceLinks", true);
     default(spec, "serviceAccountName", "default");
     default(spec, "serviceAccount", spec["serviceAccountName"].clone());
     default(spec, "preemptionPolicy", "PreemptLowerPriority");
     default(spec, "priority", 0);
+    tolerate(spec);
     let class = service_class(spec);
     pod["status"] = json!({"phase": "Pending", "qosClass": class});
+}
+
+/// A node that is away for a while loses its pods after five minutes, unless they say otherwise.
+fn tolerate(spec: &mut Map<String, Value>) {
+    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+    let Some(tolerations) = tolerations.as_array_mut() else { return };
+    for taint in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let covers = |one: &Value| {
+            let key = one["key"].as_str().unwrap_or_default();
+            let effect = one["effect"].as_str().unwrap_or_default();
+            (key == taint || key.is_empty()) && matches!(effect, "NoExecute" | "")
+        };
+        if !tolerations.iter().any(covers) {
+            tolerations
+                .push(json!({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+        }
+    }
 }
 
 fn container(container: &mut Map<String, Value>) {
@@ -40,13 +83,6 @@ fn container(container: &mut Map<String, Value>) {
     let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
     let policy = if follows_latest(image) { "Always" } else { "IfNotPresent" };
     default(container, "imagePullPolicy", policy);
-    let resources = map_in(container, "resources");
-    if let Some(limits) = resources.get("limits").and_then(Value::as_object).cloned() {
-        let requests = map_in(resources, "requests");
-        for (name, quantity) in limits {
-            default(requests, &name, quantity);
-        }
-    }
     each(container, "ports").for_each(|port| default(port, "protocol", "TCP"));
     for entry in each(container, "env") {
         if let Some(field) = child(entry, "valueFrom").and_then(|from| child(from, "fieldRef")) {

@@ -108,6 +108,8 @@ pub(super) fn addresses(admission: &Admission<'_>, object: &mut Value) -> Vec<Fi
             wanted.to_owned()
         }
     };
+    default(spec, "ipFamilies", json!(["IPv4"]));
+    default(spec, "ipFamilyPolicy", "SingleStack");
     spec.insert("clusterIPs".into(), json!([address]));
     spec.insert("clusterIP".into(), address.into());
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
@@ -129,23 +131,24 @@ pub(super) fn defaults(object: &mut Value) {
     default(spec, "sessionAffinity", "None");
     if spec["sessionAffinity"] == "ClientIP" {
         default(spec, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10800}}));
+    } else if spec["sessionAffinity"] == "None" {
+        spec.remove("sessionAffinityConfig");
     }
-    if spec["type"] != "ExternalName" {
-        default(spec, "internalTrafficPolicy", "Cluster");
-        default(spec, "ipFamilies", json!(["IPv4"]));
-        default(spec, "ipFamilyPolicy", "SingleStack");
-    }
-    if matches!(spec["type"].as_str(), Some("NodePort" | "LoadBalancer")) {
+    let kind = spec["type"].as_str().unwrap_or_default().to_owned();
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
         default(spec, "externalTrafficPolicy", "Cluster");
+    }
+    if matches!(kind.as_str(), "ClusterIP" | "NodePort" | "LoadBalancer") {
+        default(spec, "internalTrafficPolicy", "Cluster");
+    }
+    if kind == "LoadBalancer" {
+        default(spec, "allocateLoadBalancerNodePorts", true);
     }
     for port in each(spec, "ports") {
         default(port, "protocol", "TCP");
-        let number = port.get("port").cloned().unwrap_or_default();
+        let number = port.get("port").cloned().unwrap_or_else(|| 0.into());
         if port.get("targetPort").is_none_or(|target| *target == 0 || *target == "") {
             port.insert("targetPort".into(), number);
         }
-    }
-    if object.get("status").is_none() {
-        object["status"] = json!({"loadBalancer": {}});
     }
 }

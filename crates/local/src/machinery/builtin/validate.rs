@@ -4,18 +4,12 @@ use serde_json::{Value, json};
 
 use super::super::error::FieldError;
 use super::super::meta;
-use super::{Admission, labels, selects};
+use super::{Admission, labels, names, selects};
 
-const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const DNS_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const POD_UPDATES: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
 pub(super) fn object(admission: &Admission<'_>, object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    if admission.old.is_none() {
-        errors.extend(name(&admission.kind.resource, &admission.kind.group, meta::name(object)));
-    }
     if admission.subresource == "status" {
         return errors;
     }
@@ -27,55 +21,12 @@ pub(super) fn object(admission: &Admission<'_>, object: &Value) -> Vec<FieldErro
         "deployments" | "replicasets" => workload(admission.old, object, &mut errors),
         "jobs" => job(admission.old, object, &mut errors),
         "services" => service(object, &mut errors),
+        "configmaps" => config_map(admission.old, object, &mut errors),
+        "secrets" => secret(admission.old, object, &mut errors),
         "customresourcedefinitions" => definition(object, &mut errors),
         _ => {}
     }
     errors
-}
-
-fn name(resource: &str, group: &str, name: &str) -> Option<FieldError> {
-    let (fits, detail) = match resource {
-        _ if group == "rbac.authorization.k8s.io" || group == "authorization.k8s.io" => return None,
-        "namespaces" => (meta::is_label(name), LABEL),
-        "services" => (meta::is_label(name) && !name.starts_with(|c: char| c.is_ascii_digit()), DNS_1035),
-        _ => (meta::is_subdomain(name), SUBDOMAIN),
-    };
-    (!fits).then(|| FieldError::invalid("metadata.name", &name.into(), detail))
-}
-
-/// Names and values of labels are not free.
-pub(crate) fn metadata(object: &Value) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    for (key, value) in labels(object, "/metadata/labels") {
-        let text = value.as_str().unwrap_or_default();
-        if !label_text(text) {
-            errors.push(FieldError::invalid("metadata.labels", value, "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
-        }
-        if !qualified(key) {
-            errors.push(FieldError::invalid("metadata.labels", &key.as_str().into(), QUALIFIED));
-        }
-    }
-    for (key, _) in labels(object, "/metadata/annotations") {
-        if !qualified(&key.to_lowercase()) {
-            errors.push(FieldError::invalid("metadata.annotations", &key.as_str().into(), QUALIFIED));
-        }
-    }
-    errors
-}
-
-const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-
-fn label_text(text: &str) -> bool {
-    let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    text.len() <= 63
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        && edge(text.chars().next())
-        && edge(text.chars().last())
-}
-
-fn qualified(key: &str) -> bool {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    !name.is_empty() && label_text(name) && prefix.is_none_or(meta::is_subdomain)
 }
 
 fn pod(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
@@ -113,8 +64,9 @@ fn container(container: &Value, at: &str, volumes: &[&str], errors: &mut Vec<Fie
     let name = meta::text(container, "/name");
     if name.is_empty() {
         errors.push(FieldError::required(format!("{at}.name"), ""));
-    } else if !meta::is_label(name) {
-        errors.push(FieldError::invalid(format!("{at}.name"), &name.into(), LABEL));
+    } else {
+        let wrong = names::label(name);
+        errors.extend(wrong.iter().map(|message| FieldError::invalid(format!("{at}.name"), &name.into(), message)));
     }
     if meta::text(container, "/image").trim().is_empty() {
         errors.push(FieldError::required(format!("{at}.image"), ""));
@@ -249,6 +201,50 @@ fn job(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     };
     for pointer in ["/spec/selector", "/spec/template", "/spec/completions", "/spec/completionMode"] {
         immutable(old, object, pointer, errors);
+    }
+}
+
+/// Keys are names of files; a map that is immutable stays as it is.
+fn config_map(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
+    for field in ["data", "binaryData"] {
+        for (key, _) in labels(object, &format!("/{field}")) {
+            let wrong = names::config_key(key);
+            let at = format!("{field}[{key}]");
+            errors.extend(wrong.iter().map(|message| FieldError::invalid(&at, &key.as_str().into(), message)));
+        }
+    }
+    for (key, _) in labels(object, "/binaryData").filter(|(key, _)| object["data"].get(key.as_str()).is_some()) {
+        let at = format!("data[{key}]");
+        errors.push(FieldError::invalid(
+            at,
+            &key.as_str().into(),
+            &format!("duplicate of key present in binaryData: {key}"),
+        ));
+    }
+    frozen(old, object, &["data", "binaryData"], errors);
+}
+
+fn secret(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
+    for (key, _) in labels(object, "/data") {
+        let wrong = names::config_key(key);
+        let at = format!("data[{key}]");
+        errors.extend(wrong.iter().map(|message| FieldError::invalid(&at, &key.as_str().into(), message)));
+    }
+    let Some(old) = old else { return };
+    immutable(old, object, "/type", errors);
+    frozen(Some(old), object, &["data"], errors);
+}
+
+fn frozen(old: Option<&Value>, object: &Value, fields: &[&str], errors: &mut Vec<FieldError>) {
+    let Some(old) = old.filter(|old| old["immutable"] == true) else { return };
+    let detail = "field is immutable when `immutable` is set";
+    if object["immutable"] != true {
+        errors.push(FieldError::forbidden("immutable", detail));
+    }
+    for field in fields {
+        if old.get(*field) != object.get(*field) {
+            errors.push(FieldError::forbidden(*field, detail));
+        }
     }
 }
 

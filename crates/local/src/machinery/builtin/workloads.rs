@@ -1,9 +1,9 @@
 //! Defaults of deployments, replica sets and jobs.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::super::meta::{self, map_in};
-use super::{child, default, pods, spec};
+use super::{default, pods, spec};
 
 fn template(spec: &mut Map<String, Value>) {
     let template = map_in(spec, "template");
@@ -30,41 +30,27 @@ pub(super) fn replica_set(spec: &mut Map<String, Value>) {
     template(spec);
 }
 
-pub(super) fn job(job: &mut Value, create: bool) {
-    let unlabelled = create && job.pointer("/metadata/labels").is_none();
-    if let Some(labels) = job.pointer("/spec/template/metadata/labels").filter(|_| unlabelled).cloned() {
+pub(super) fn job(job: &mut Value) {
+    let labelled = job.pointer("/metadata/labels").and_then(Value::as_object).is_some_and(|labels| !labels.is_empty());
+    if let Some(labels) = job.pointer("/spec/template/metadata/labels").filter(|_| !labelled).cloned() {
         meta::metadata(job).insert("labels".into(), labels);
     }
-    let (name, uid) = (meta::name(job).to_owned(), meta::uid(job).to_owned());
     let spec = spec(job);
     if !spec.contains_key("completions") && !spec.contains_key("parallelism") {
         spec.insert("completions".into(), 1.into());
     }
     default(spec, "parallelism", 1);
-    default(spec, "backoffLimit", 6);
+    let limit = if spec.contains_key("backoffLimitPerIndex") { i32::MAX } else { 6 };
+    default(spec, "backoffLimit", limit);
     default(spec, "completionMode", "NonIndexed");
     default(spec, "suspend", false);
+    default(spec, "manualSelector", false);
     default(
         spec,
         "podReplacementPolicy",
         if spec.contains_key("podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" },
     );
-    let own_selector = spec.get("manualSelector") == Some(&true.into());
     template(spec);
-    if create && !own_selector {
-        spec.insert("selector".into(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
-        if let Some(metadata) = child(spec, "template").map(|template| map_in(template, "metadata")) {
-            let labels = map_in(metadata, "labels");
-            for (key, value) in [
-                ("batch.kubernetes.io/controller-uid", &uid),
-                ("batch.kubernetes.io/job-name", &name),
-                ("controller-uid", &uid),
-                ("job-name", &name),
-            ] {
-                labels.insert(key.into(), value.as_str().into());
-            }
-        }
-    }
 }
 
 /// What can be had of a node is what it has, unless it says otherwise.

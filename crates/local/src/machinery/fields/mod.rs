@@ -4,7 +4,8 @@ mod apply;
 mod manage;
 mod set;
 mod shape;
+mod typed;
 
 pub(crate) use apply::apply;
-pub(crate) use manage::{Manager, track};
-pub(crate) use shape::{Lists, Node};
+pub(crate) use manage::{Manager, Tracking, differ_in_times_only, track};
+pub(crate) use shape::Node;

@@ -1,4 +1,6 @@
 //! Sets of fields: trees of path elements, in the form of `fieldsV1`.
+//!
+//! Invariant: a node without members at or below it is as good as none; operations leave none behind.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +15,8 @@ pub(super) struct Set {
     pub below: BTreeMap<String, Set>,
 }
 
-/// What the server sets is nobody's.
-const UNOWNED: [&str; 10] = [
-    "managedFields",
-    "resourceVersion",
-    "uid",
-    "creationTimestamp",
-    "generation",
-    "selfLink",
-    "name",
-    "namespace",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-];
-
 impl Set {
-    fn leaf() -> Self {
+    pub fn leaf() -> Self {
         Self { own: true, below: BTreeMap::new() }
     }
 
@@ -36,55 +24,23 @@ impl Set {
         !self.own && self.below.values().all(Self::is_empty)
     }
 
-    /// All fields of an object, without those that nobody owns.
-    pub fn of_object(root: Node<'_>, object: &Value) -> Self {
+    /// A set from paths of field names.
+    pub fn of_paths(paths: &[&[&str]]) -> Self {
         let mut set = Self::default();
-        for (key, value) in object.as_object().into_iter().flatten() {
-            set.add_field(root.field(key, true), key, value);
+        for path in paths {
+            let mut at = &mut set;
+            for name in *path {
+                at = at.below.entry(format!("f:{name}")).or_default();
+            }
+            at.own = true;
         }
-        set.disown();
         set
     }
 
-    pub fn disown(&mut self) {
-        self.below.remove("f:apiVersion");
-        self.below.remove("f:kind");
-        if let Some(metadata) = self.below.get_mut("f:metadata") {
-            for field in UNOWNED {
-                metadata.below.remove(&format!("f:{field}"));
-            }
-            metadata.own = false;
+    pub fn put(&mut self, element: String, child: &Self) {
+        if !child.is_empty() {
+            self.below.entry(element).or_default().union(child);
         }
-        self.tidy();
-    }
-
-    fn add_field(&mut self, node: Node<'_>, key: &str, value: &Value) {
-        self.below.insert(format!("f:{key}"), Self::of(node, value));
-    }
-
-    /// The fields of a value: leaves, and everything that is taken whole.
-    pub fn of(node: Node<'_>, value: &Value) -> Self {
-        let mut set = Self::default();
-        match value {
-            Value::Object(map) if !map.is_empty() && !node.whole_map() => {
-                for (key, child) in map {
-                    set.add_field(node.field(key, false), key, child);
-                }
-            }
-            Value::Array(items) => {
-                let lists = node.lists();
-                let Some(elements) = lists.elements(items).filter(|elements| !elements.is_empty()) else {
-                    return Self::leaf();
-                };
-                for (element, item) in elements.into_iter().zip(items) {
-                    let mut below = Self::of(node.item(), item);
-                    below.own = true;
-                    set.below.insert(element, below);
-                }
-            }
-            _ => set.own = true,
-        }
-        set
     }
 
     pub fn union(&mut self, other: &Self) {
@@ -94,49 +50,58 @@ impl Set {
         }
     }
 
-    /// Takes the members of `other` out of this set.
-    pub fn subtract(&mut self, other: &Self) {
-        self.own &= !other.own;
-        for (element, child) in &other.below {
-            if let Some(mine) = self.below.get_mut(element) {
-                mine.subtract(child);
-            }
-        }
-        self.tidy();
+    pub fn or(mut self, other: &Self) -> Self {
+        self.union(other);
+        self
     }
 
-    /// Takes out everything at and below the members of `other`: those fields exist no more.
-    pub fn cut(&mut self, other: &Self) {
-        self.below.retain(|element, mine| {
-            let Some(theirs) = other.below.get(element) else { return true };
-            if theirs.own && theirs.below.is_empty() {
-                return false;
-            }
-            if theirs.own {
-                mine.own = false;
-            }
-            mine.cut(theirs);
-            !mine.is_empty()
+    /// Members of this set that are not members of the other. What is below a member is none of it.
+    pub fn minus(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| a && !b, |child| Some(child.clone()))
+    }
+
+    pub fn and(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| a && b, |_| None)
+    }
+
+    fn combine(&self, other: &Self, own: fn(bool, bool) -> bool, alone: fn(&Self) -> Option<Self>) -> Self {
+        let below = self.below.iter().filter_map(|(element, child)| {
+            let child = match other.below.get(element) {
+                Some(theirs) => child.combine(theirs, own, alone),
+                None => alone(child)?,
+            };
+            (!child.is_empty()).then(|| (element.clone(), child))
         });
+        Self { own: own(self.own, other.own), below: below.collect() }
     }
 
-    pub fn intersection(&self, other: &Self) -> Self {
-        let mut both = Self { own: self.own && other.own, below: BTreeMap::new() };
-        for (element, mine) in &self.below {
-            if let Some(common) =
-                other.below.get(element).map(|theirs| mine.intersection(theirs)).filter(|common| !common.is_empty())
-            {
-                both.below.insert(element.clone(), common);
-            }
+    /// Takes out the members of `other` with everything below them.
+    pub fn without(&self, other: &Self) -> Self {
+        if other.own {
+            return Self::default();
         }
-        both
+        let below = self.below.iter().filter_map(|(element, child)| {
+            let child = other.below.get(element).map_or_else(|| child.clone(), |theirs| child.without(theirs));
+            (!child.is_empty()).then(|| (element.clone(), child))
+        });
+        Self { own: self.own, below: below.collect() }
     }
 
-    fn tidy(&mut self) {
-        self.below.retain(|_, child| !child.is_empty());
+    /// With the fields that lead to members as members too, where they are fields of a type and no entries of a map.
+    pub fn with_named(&self, node: Node<'_>) -> Self {
+        let below = self.below.iter().map(|(element, child)| {
+            let (node, named) = match element.strip_prefix("f:") {
+                Some(name) => (node.field(name), node.names(name)),
+                None => (node.item(), false),
+            };
+            let mut child = child.with_named(node);
+            child.own |= named && !child.below.is_empty();
+            (element.clone(), child)
+        });
+        Self { own: self.own, below: below.collect() }
     }
 
-    /// Members as paths, as messages name them: `.spec.containers[name="a"].image`.
+    /// Members as paths, as messages name them: `.spec.containers[name="a"].image`; at each level members come first.
     pub fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         self.collect("", &mut paths);
@@ -144,9 +109,9 @@ impl Set {
     }
 
     fn collect(&self, at: &str, paths: &mut Vec<String>) {
-        if self.own {
-            paths.push(at.to_owned());
-        }
+        paths.extend(
+            self.below.iter().filter(|(_, child)| child.own).map(|(element, _)| format!("{at}{}", step(element))),
+        );
         for (element, child) in &self.below {
             child.collect(&format!("{at}{}", step(element)), paths);
         }
@@ -164,12 +129,15 @@ impl Set {
     }
 
     pub fn from_json(json: &Value) -> Self {
+        let mut set = Self::parse(json);
+        set.own = false;
+        set
+    }
+
+    fn parse(json: &Value) -> Self {
         let Some(map) = json.as_object() else { return Self::leaf() };
-        let below: BTreeMap<String, Self> = map
-            .iter()
-            .filter(|(key, _)| *key != ".")
-            .map(|(key, child)| (key.clone(), Self::from_json(child)))
-            .collect();
+        let below: BTreeMap<String, Self> =
+            map.iter().filter(|(key, _)| *key != ".").map(|(key, child)| (key.clone(), Self::parse(child))).collect();
         Self { own: map.contains_key(".") || below.is_empty(), below }
     }
 }
@@ -188,72 +156,33 @@ fn step(element: &str) -> String {
     }
 }
 
-/// What became of the fields between two states.
-#[derive(Debug, Default)]
-pub(super) struct Difference {
-    /// Added or changed.
-    pub changed: Set,
-    pub removed: Set,
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-impl Difference {
-    pub fn between(root: Node<'_>, old: &Value, new: &Value) -> Self {
-        let (changed, removed) = compare(root, Some(old), Some(new), true);
-        let mut difference = Self { changed: changed.unwrap_or_default(), removed: removed.unwrap_or_default() };
-        difference.changed.disown();
-        difference.removed.disown();
-        difference
-    }
-}
+    use super::*;
 
-/// Changed and removed fields at and below a node; `None` where there are none.
-fn compare(node: Node<'_>, old: Option<&Value>, new: Option<&Value>, root: bool) -> (Option<Set>, Option<Set>) {
-    match (old, new) {
-        (None, None) => (None, None),
-        (Some(old), Some(new)) if old == new => (None, None),
-        (None, Some(new)) => (Some(Set::of(node, new)), None),
-        (Some(_), None) => (None, Some(Set::leaf())),
-        (Some(Value::Object(old)), Some(Value::Object(new))) if !node.whole_map() && !new.is_empty() => {
-            let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
-            gather(keys.map(|key| {
-                let (changed, removed) = compare(node.field(key, root), old.get(key), new.get(key), false);
-                (format!("f:{key}"), changed, removed)
-            }))
-        }
-        (Some(Value::Array(before)), Some(Value::Array(after))) => {
-            let lists = node.lists();
-            let (Some(old_elements), Some(new_elements)) = (lists.elements(before), lists.elements(after)) else {
-                return (Some(Set::leaf()), None);
-            };
-            let old: BTreeMap<&String, &Value> = old_elements.iter().zip(before).collect();
-            let new: BTreeMap<&String, &Value> = new_elements.iter().zip(after).collect();
-            let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
-            gather(keys.map(|key| {
-                let (was, is) = (old.get(*key).copied(), new.get(*key).copied());
-                let (mut changed, removed) = compare(node.item(), was, is, false);
-                if let Some(changed) = changed.as_mut().filter(|_| was.is_none()) {
-                    changed.own = true;
-                }
-                ((*key).clone(), changed, removed)
-            }))
-        }
-        // A value in place of another: what was below the old one is gone.
-        (Some(old), Some(new)) => {
-            let gone = (old.is_object() || old.is_array()) && !node.whole_map();
-            (Some(Set::of(node, new)), gone.then(|| Set::of(node, old)))
-        }
+    fn set(json: &Value) -> Set {
+        Set::from_json(json)
     }
-}
 
-fn gather(children: impl Iterator<Item = (String, Option<Set>, Option<Set>)>) -> (Option<Set>, Option<Set>) {
-    let (mut changed, mut removed) = (Set::default(), Set::default());
-    for (element, more, less) in children {
-        if let Some(more) = more {
-            changed.below.insert(element.clone(), more);
-        }
-        if let Some(less) = less {
-            removed.below.insert(element, less);
-        }
+    #[test]
+    fn members_are_taken_out_one_by_one_or_with_all_below() {
+        let all = set(&json!({"f:a": {".": {}, "f:b": {}, "f:c": {}}, "f:d": {}}));
+        assert_eq!(all.minus(&set(&json!({"f:a": {}}))), set(&json!({"f:a": {"f:b": {}, "f:c": {}}, "f:d": {}})));
+        assert_eq!(all.without(&set(&json!({"f:a": {}}))), set(&json!({"f:d": {}})));
+        assert_eq!(all.and(&set(&json!({"f:a": {"f:b": {}}, "f:e": {}}))), set(&json!({"f:a": {"f:b": {}}})));
+        assert!(all.minus(&all).below.is_empty());
     }
-    (Some(changed).filter(|set| !set.is_empty()), Some(removed).filter(|set| !set.is_empty()))
+
+    #[test]
+    fn paths_name_members_level_by_level() {
+        let fields = set(
+            &json!({"f:spec": {"f:list": {"k:{\"name\":\"a\",\"port\":1}": {".": {}, "f:x": {}}}, "f:set": {"v:\"q\"": {}}, "f:z": {}}}),
+        );
+        assert_eq!(
+            fields.paths(),
+            [".spec.z", ".spec.list[name=\"a\",port=1]", ".spec.list[name=\"a\",port=1].x", ".spec.set[=\"q\"]"]
+        );
+    }
 }

@@ -1,18 +1,16 @@
-//! How values merge: which lists are told apart by keys, which maps and lists are taken whole.
-//!
-//! Custom resources say so in their schemas; of the built-in kinds the lists are known by their names.
+//! How values merge: which lists are told apart by keys, which maps and lists are taken whole. Schemas say so.
 
 use serde_json::{Map, Value};
 
 use super::super::kinds::Kind;
+use super::super::model;
 
 /// A place in an object, as far as merging is concerned.
 #[derive(Clone, Copy)]
 pub(crate) enum Node<'a> {
-    /// A node of a custom resource's schema.
+    /// An object as a whole: its metadata are those of every object.
+    Root(&'a Value),
     Schema(&'a Value),
-    /// A field of a built-in kind, by its name and its parent's.
-    Known { field: &'a str, parent: &'a str, service: bool },
     /// Free-form content: maps by key, lists whole.
     Free,
 }
@@ -26,106 +24,93 @@ pub(crate) enum Lists<'a> {
     Keyed(Vec<(&'a str, Option<Value>)>),
 }
 
+/// How a patch treats a field.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Strategy<'a> {
+    pub merge: bool,
+    pub key: Option<&'a str>,
+}
+
 impl<'a> Node<'a> {
     pub fn root(kind: &'a Kind) -> Self {
         match &kind.custom {
-            Some(custom) => Self::Schema(&custom.schema),
-            None => Self::Known { field: "", parent: "", service: kind.resource == "services" },
+            Some(custom) => Self::Root(&custom.schema),
+            None => model::schema_of(kind).map_or(Self::Free, Self::Root),
         }
+    }
+
+    fn schema(self) -> Option<&'a Value> {
+        match self {
+            Self::Root(schema) | Self::Schema(schema) => Some(schema),
+            Self::Free => None,
+        }
+    }
+
+    /// Whether the type has a field of this name, as opposed to an entry of a map.
+    pub fn names(self, field: &str) -> bool {
+        matches!(self, Self::Root(_)) && matches!(field, "apiVersion" | "kind" | "metadata")
+            || self.schema().is_some_and(|schema| schema["properties"].get(field).is_some())
+    }
+
+    /// Whether a value may have this field or entry.
+    pub fn allows(self, field: &str) -> bool {
+        let Some(schema) = self.schema() else { return true };
+        let open = schema["properties"].is_null() && schema["additionalProperties"].is_null();
+        let preserved = schema["x-kubernetes-preserve-unknown-fields"] == true;
+        self.names(field)
+            || open
+            || preserved
+            || !matches!(schema["additionalProperties"], Value::Null | Value::Bool(false))
     }
 
     /// The node of a field, or of a map's value.
-    pub fn field(self, name: &'a str, root: bool) -> Self {
-        match self {
-            Self::Schema(_) if root && name == "metadata" => Self::Known { field: name, parent: "", service: false },
-            Self::Schema(schema) => {
-                let known = schema.get("properties").and_then(|known| known.get(name));
-                let more = schema.get("additionalProperties").filter(|more| more.is_object());
-                known.or(more).map_or(Self::Free, Self::Schema)
-            }
-            Self::Known { field, service, .. } => Self::Known { field: name, parent: field, service },
-            Self::Free => Self::Free,
+    pub fn field(self, name: &str) -> Self {
+        let Some(schema) = self.schema() else { return Self::Free };
+        if name == "metadata" && matches!(self, Self::Root(_)) {
+            return Self::Schema(model::metadata());
         }
+        let known = schema["properties"].get(name);
+        let more = schema.get("additionalProperties").filter(|more| more.is_object());
+        known.or(more).map_or(Self::Free, Self::of)
     }
 
+    /// The node of a list's items.
     pub fn item(self) -> Self {
-        match self {
-            Self::Schema(schema) => schema.get("items").map_or(Self::Free, Self::Schema),
-            Self::Known { field, service, .. } => Self::Known { field: "", parent: field, service },
-            Self::Free => Self::Free,
-        }
+        self.schema().and_then(|schema| schema.get("items")).map_or(Self::Free, Self::of)
+    }
+
+    fn of(schema: &'a Value) -> Self {
+        let target = model::resolve(schema);
+        if schema["x-kubernetes-embedded-resource"] == true { Self::Root(target) } else { Self::Schema(target) }
     }
 
     /// A map that is taken whole.
     pub fn whole_map(self) -> bool {
-        match self {
-            Self::Schema(schema) => schema["x-kubernetes-map-type"] == "atomic",
-            Self::Known { field, .. } => matches!(
-                field,
-                "selector"
-                    | "labelSelector"
-                    | "nodeSelector"
-                    | "namespaceSelector"
-                    | "fieldRef"
-                    | "resourceFieldRef"
-                    | "secretKeyRef"
-                    | "configMapKeyRef"
-                    | "secretRef"
-                    | "configMapRef"
-                    | "involvedObject"
-                    | "regarding"
-                    | "targetRef"
-                    | "roleRef"
-                    | "claimRef"
-            ),
-            Self::Free => false,
-        }
+        self.schema().is_some_and(|schema| schema["x-kubernetes-map-type"] == "atomic")
     }
 
     pub fn lists(self) -> Lists<'a> {
-        match self {
-            Self::Schema(schema) => of_schema(schema),
-            Self::Known { field, parent, service } => known(field, parent, service),
-            Self::Free => Lists::Whole,
+        let Some(schema) = self.schema() else { return Lists::Whole };
+        match schema["x-kubernetes-list-type"].as_str() {
+            Some("set") => Lists::Set,
+            Some("map") => {
+                let of = schema.get("items").map_or(&Value::Null, model::resolve);
+                let keys =
+                    schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                Lists::Keyed(keys.map(|key| (key, of["properties"][key].get("default").cloned())).collect())
+            }
+            _ => Lists::Whole,
         }
     }
-}
 
-fn of_schema(schema: &Value) -> Lists<'_> {
-    match schema["x-kubernetes-list-type"].as_str() {
-        Some("set") => Lists::Set,
-        Some("map") => {
-            let keys = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let default = |key: &str| schema.pointer(&format!("/items/properties/{key}/default")).cloned();
-            Lists::Keyed(keys.map(|key| (key, default(key))).collect())
+    /// What a patch of the field does with a list, or with a map.
+    pub fn strategy(self) -> Strategy<'a> {
+        let Some(schema) = self.schema() else { return Strategy::default() };
+        let words = schema["x-kubernetes-patch-strategy"].as_str().unwrap_or_default();
+        Strategy {
+            merge: words.split(',').any(|word| word == "merge"),
+            key: schema["x-kubernetes-patch-merge-key"].as_str(),
         }
-        _ => Lists::Whole,
-    }
-}
-
-fn known<'a>(field: &str, parent: &str, service: bool) -> Lists<'a> {
-    let by = |key: &'static str| Lists::Keyed(vec![(key, None)]);
-    match field {
-        "containers"
-        | "initContainers"
-        | "ephemeralContainers"
-        | "env"
-        | "volumes"
-        | "imagePullSecrets"
-        | "resourceClaims"
-        | "claims"
-        | "schedulingGates" => by("name"),
-        "secrets" if parent.is_empty() => by("name"),
-        "ports" if service && parent == "spec" => Lists::Keyed(vec![("port", None), ("protocol", Some("TCP".into()))]),
-        "ports" => Lists::Keyed(vec![("containerPort", None), ("protocol", Some("TCP".into()))]),
-        "volumeMounts" => by("mountPath"),
-        "volumeDevices" => by("devicePath"),
-        "hostAliases" | "podIPs" => by("ip"),
-        "conditions" | "addresses" => by("type"),
-        "ownerReferences" => by("uid"),
-        "topologySpreadConstraints" => Lists::Keyed(vec![("topologyKey", None), ("whenUnsatisfiable", None)]),
-        "finalizers" => Lists::Set,
-        _ => Lists::Whole,
     }
 }
 
@@ -134,8 +119,9 @@ impl Lists<'_> {
     pub fn element(&self, item: &Value) -> Option<String> {
         match self {
             Self::Whole => None,
-            Self::Set => (!item.is_object() && !item.is_array()).then(|| format!("v:{item}")),
+            Self::Set => (!item.is_object() && !item.is_array() && !item.is_null()).then(|| format!("v:{item}")),
             Self::Keyed(keys) => {
+                let item = item.as_object()?;
                 let mut named = Map::new();
                 for (key, default) in keys {
                     if let Some(value) = item.get(*key).or(default.as_ref()) {
@@ -145,15 +131,5 @@ impl Lists<'_> {
                 (!named.is_empty()).then(|| format!("k:{}", Value::Object(named)))
             }
         }
-    }
-
-    /// The elements of all items; none when the list is whole, or some items cannot be told apart.
-    pub fn elements(&self, items: &[Value]) -> Option<Vec<String>> {
-        if *self == Self::Whole {
-            return None;
-        }
-        let elements: Vec<String> = items.iter().map(|item| self.element(item)).collect::<Option<_>>()?;
-        let twice = elements.iter().enumerate().any(|(index, element)| elements[..index].contains(element));
-        (!twice).then_some(elements)
     }
 }

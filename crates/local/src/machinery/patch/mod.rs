@@ -1,5 +1,6 @@
 //! Patches: what each kind of patch makes of a document. Writing the outcome is the business of the verbs.
 
+mod order;
 mod strategic;
 
 use serde_json::Value;
@@ -29,7 +30,7 @@ pub(crate) fn patch(media: &str, root: Node<'_>, document: &mut Value, body: &[u
             if media == MERGE {
                 json_patch::merge(document, &patch);
             } else {
-                strategic::merge(root, document, &patch);
+                strategic::merge(root, document, &patch)?;
             }
             Ok(())
         }

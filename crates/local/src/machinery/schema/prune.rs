@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::model;
 use super::{additional, embedded, join, preserves_unknown, properties};
 
 /// Fields that every resource has, whatever its schema says.
@@ -45,33 +46,20 @@ fn walk(schema: &Value, value: &mut Value, path: &str, resource: bool, dropped: 
     }
 }
 
-/// Paths in a built-in object that its generated schema (with references) does not know; they are dropped.
-pub(crate) fn unknown(document: &Value, object: &mut Value) -> Vec<String> {
+/// Drops what a built-in type does not know from an object of it, and tells the paths.
+pub(crate) fn unknown(schema: &Value, object: &mut Value) -> Vec<String> {
     let mut dropped = Vec::new();
-    referenced(document, document, object, "", &mut dropped);
+    typed(schema, object, "", &mut dropped);
     dropped
 }
 
-/// Follows references, also those that stand alone in an `allOf` or beside `null` in an `anyOf`.
-pub(crate) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    if let Some(reference) = schema["$ref"].as_str() {
-        return document.pointer(reference.trim_start_matches('#')).unwrap_or(schema);
-    }
-    for key in ["allOf", "anyOf"] {
-        if let Some([only, ..]) = schema[key].as_array().map(Vec::as_slice).filter(|_| properties(schema).is_none()) {
-            return resolve(document, only);
-        }
-    }
-    schema
-}
-
-fn referenced(document: &Value, schema: &Value, value: &mut Value, path: &str, dropped: &mut Vec<String>) {
-    let schema = resolve(document, schema);
+fn typed(schema: &Value, value: &mut Value, path: &str, dropped: &mut Vec<String>) {
+    let schema = model::resolve(schema);
     match value {
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
                 for (index, item) in items.iter_mut().enumerate() {
-                    referenced(document, schema, item, &format!("{path}[{index}]"), dropped);
+                    typed(schema, item, &format!("{path}[{index}]"), dropped);
                 }
             }
         }
@@ -80,7 +68,7 @@ fn referenced(document: &Value, schema: &Value, value: &mut Value, path: &str, d
                 // A map, or something free-form.
                 if let Some(schema) = additional(schema) {
                     for (key, child) in map {
-                        referenced(document, schema, child, &join(path, key), dropped);
+                        typed(schema, child, &join(path, key), dropped);
                     }
                 }
                 return;
@@ -91,7 +79,7 @@ fn referenced(document: &Value, schema: &Value, value: &mut Value, path: &str, d
                     dropped.push(at);
                     return false;
                 };
-                referenced(document, schema, child, &at, dropped);
+                typed(schema, child, &at, dropped);
                 true
             });
         }

@@ -274,7 +274,7 @@ mod tests {
                 json!(""),
                 "x: Invalid value: \"\": x in body should be at least 1 chars long",
             ),
-            (json!({"type": "string", "maxLength": 1}), json!("ab"), "x: Too long: may not be more than 1 bytes"),
+            (json!({"type": "string", "maxLength": 1}), json!("ab"), "x: Too long: may not be more than 1 byte"),
             (
                 json!({"type": "string", "pattern": "^a$"}),
                 json!("b"),
@@ -283,7 +283,7 @@ mod tests {
             (
                 json!({"type": "array", "maxItems": 1, "items": {"type": "integer"}}),
                 json!([1, 2]),
-                "x: Too many: 2: must have at most 1 items",
+                "x: Too many: 2: must have at most 1 item",
             ),
             (json!({"type": "object", "required": ["y"]}), json!({}), "x.y: Required value"),
             (

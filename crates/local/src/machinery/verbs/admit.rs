@@ -1,25 +1,40 @@
-//! What every write goes through: unknown fields, defaults, types, schemas, rules.
+//! What every write goes through: unknown fields, defaults, types, owners of fields, schemas, rules.
 
 use serde_json::Value;
 
 use super::super::builtin::{self, Admission, Allocator};
 use super::super::custom::{self, Custom};
 use super::super::error::{Failure, FieldError, Result};
+use super::super::fields::{Node, Tracking};
+use super::super::kinds::Kind;
 use super::super::request::FieldValidation;
-use super::super::{Machinery, meta, schema};
+use super::super::{Machinery, meta, model, schema};
 use super::Call;
 
+/// Where an object comes from decides how unknown fields in it are spoken of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Source {
+    Body,
+    /// What a patch has made of an object.
+    Patch,
+    /// What an apply has made of an object: fields that are unknown were refused before, or go in silence.
+    Apply,
+}
+
 impl Machinery {
-    /// Brings `new` into the form in which it is stored, or says why it cannot be. `old` is what is there, if anything.
+    /// Lets the server decide what it decides, and says what is wrong. `old` is what is there, if anything.
     pub(crate) fn admit(&self, call: &mut Call<'_>, old: Option<&Value>, new: &mut Value) -> Result<()> {
         let kind = call.kind.clone();
-        let mut errors = builtin::validate_metadata(new);
+        let mut errors = Vec::new();
         if let Some(custom) = &kind.custom {
+            errors.extend(builtin::validate_metadata(&kind, new, old));
             errors.extend(conform(custom, old, new));
         } else {
             let addresses = Allocator { store: &self.store, subnet: self.settings.service_subnet };
             let admission = Admission { kind: &kind, old, subresource: call.subresource(), addresses };
-            errors.extend(builtin::admit(&admission, new)?);
+            errors.extend(builtin::prepare(&admission, new));
+            errors.extend(builtin::validate_metadata(&kind, new, old));
+            errors.extend(builtin::validate(&admission, new));
             if kind.resource == "customresourcedefinitions" {
                 custom::establish(new, call.now);
             }
@@ -28,45 +43,96 @@ impl Machinery {
     }
 }
 
-fn conform(custom: &Custom, old: Option<&Value>, new: &mut Value) -> Vec<FieldError> {
-    schema::apply_defaults(&custom.schema, new);
-    let mut errors = schema::validate(&custom.schema, new, old);
+fn conform(custom: &Custom, old: Option<&Value>, new: &Value) -> Vec<FieldError> {
+    let errors = schema::validate(&custom.schema, new, old);
     // Rules expect values of the right types.
-    if errors.is_empty() {
-        errors = custom.rules.check(&custom.schema, new, old);
-    }
-    errors
+    if errors.is_empty() { custom.rules.check(&custom.schema, new, old) } else { errors }
 }
 
-/// Drops the fields of a body that its kind does not have; a strict request is refused for them.
-pub(crate) fn drop_unknown(call: &mut Call<'_>, object: &mut Value) -> Result<()> {
-    let mut unknown: Vec<String> = Vec::new();
-    meta::metadata(object).retain(|key, _| {
-        let known = meta::FIELDS.contains(&key.as_str());
-        if !known {
-            unknown.push(format!("metadata.{key}"));
-        }
-        known
-    });
-    if let Some(custom) = &call.kind.custom {
-        unknown.extend(schema::prune(&custom.schema, object));
-    } else if let Some(document) = builtin::schema(&call.kind) {
-        unknown.extend(schema::unknown(&document, object));
-    }
-    unknown.sort();
+/// Brings an object into the form in which it is stored, whatever its values are: unknown fields go, defaults come.
+pub(crate) fn shape(call: &mut Call<'_>, object: &mut Value, source: Source) -> Result<()> {
+    let unknown = drop_unknown(&call.kind, object);
     let named: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
     match call.validation {
-        FieldValidation::Strict if !named.is_empty() => {
-            let (kind, version) = (&call.kind.name, &call.kind.version);
-            let why = named.join(", ");
-            Err(Failure::bad_request(format!(
-                "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {why}"
-            )))
+        FieldValidation::Strict if !named.is_empty() && source != Source::Apply => {
+            return Err(strict(call, source, object, &named));
         }
-        FieldValidation::Warn => {
-            call.warnings.extend(named);
-            Ok(())
-        }
-        FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
+        FieldValidation::Warn if source != Source::Apply => call.warnings.extend(named),
+        _ => {}
     }
+    if call.kind.renames_events() {
+        builtin::events::to_stored(object);
+    }
+    if let Some(custom) = &call.kind.custom {
+        model::reduce(model::METADATA, &mut object["metadata"]);
+        schema::apply_defaults(&custom.schema, object);
+        return Ok(());
+    }
+    builtin::decode(&call.kind, object).map_err(|failure| match source {
+        Source::Body => failure,
+        // The patch is at fault, not the body.
+        Source::Patch | Source::Apply => {
+            let why = failure.message.rsplit_once("cannot be handled as a ").map_or("", |(_, why)| why);
+            let why = why.split_once(": ").map_or(why, |(_, why)| why);
+            Failure::invalid("", "", "", &[FieldError::invalid("patch", &object.to_string().into(), why)])
+        }
+    })
+}
+
+fn strict(call: &Call<'_>, source: Source, object: &Value, named: &[String]) -> Failure {
+    let why = format!("strict decoding error: {}", named.join(", "));
+    if source == Source::Patch {
+        return Failure::invalid("", "", "", &[FieldError::invalid("patch", &object.to_string().into(), &why)]);
+    }
+    let (kind, version) = (&call.kind.name, &call.kind.version);
+    Failure::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
+}
+
+/// Drops the fields that a kind does not have, and tells their paths.
+fn drop_unknown(kind: &Kind, object: &mut Value) -> Vec<String> {
+    let mut unknown: Vec<String> = Vec::new();
+    if let Some(custom) = &kind.custom {
+        if let Some(metadata) = object.get_mut("metadata") {
+            unknown.extend(
+                schema::unknown(model::metadata(), metadata).into_iter().map(|path| format!("metadata.{path}")),
+            );
+        }
+        unknown.extend(schema::prune(&custom.schema, object));
+    } else if let Some(schema) = model::schema_of(kind) {
+        unknown.extend(schema::unknown(schema, object));
+    }
+    unknown.sort();
+    unknown
+}
+
+/// Which fields a write through an endpoint never owns: the endpoint does not write them.
+fn reset(kind: &Kind, subresource: &str) -> &'static [&'static [&'static str]] {
+    const STATUS: &[&[&str]] = &[&["status"]];
+    let has_status = kind.has("status") || kind.resource == "customresourcedefinitions";
+    match (subresource, kind.resource.as_str()) {
+        ("status", "deployments") if kind.custom.is_none() => &[&["spec"], &["metadata", "labels"]],
+        ("status", "pods") if kind.custom.is_none() => {
+            &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]]
+        }
+        ("status", "customresourcedefinitions") => &[&["metadata"], &["spec"]],
+        ("status", _) => &[&["spec"]],
+        _ if has_status => STATUS,
+        _ => &[],
+    }
+}
+
+/// Does something with the owners of the fields that a call writes.
+pub(crate) fn tracking<T>(call: &Call<'_>, act: impl FnOnce(&Tracking<'_>) -> T) -> T {
+    let empty = match &call.kind.custom {
+        Some(_) => serde_json::json!({"apiVersion": call.kind.api_version(), "kind": call.kind.name}),
+        None => builtin::empty(&call.kind),
+    };
+    let version = call.kind.api_version();
+    act(&Tracking {
+        root: Node::root(&call.kind),
+        manager: call.manager(&version),
+        now: call.now,
+        empty: &empty,
+        ignored: reset(&call.kind, call.subresource()),
+    })
 }

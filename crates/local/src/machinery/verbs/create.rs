@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::error::{Failure, FieldError, Result};
-use super::super::fields::{self, Node};
-use super::super::{Machinery, Reply, meta};
+use super::super::error::{Failure, Result};
+use super::super::fields;
+use super::super::{Machinery, Reply, builtin, meta};
+use super::admit::tracking;
 use super::update::Ownership;
-use super::{Call, body, decode};
+use super::{Call, Source, body, decode};
 
 impl Machinery {
     pub(crate) fn create(&mut self, mut call: Call<'_>) -> Result<Reply> {
         let content = body(&call)?;
-        let object = decode(&mut call, content)?;
+        let object = decode(&mut call, content, Source::Body)?;
         let object = self.insert(&mut call, object, Ownership::Track)?;
         Ok(call.answer(201, &object))
     }
@@ -30,33 +31,34 @@ impl Machinery {
             let why = "create not allowed while custom resource definition is terminating";
             return Err(Failure::new(405, "MethodNotAllowed", why));
         }
-        let name = name_of(call, &mut object)?;
-        place(call, &mut object, &name)?;
+        let name = place(call, &mut object)?;
+        if ownership == Ownership::Track {
+            tracking(call, |tracking| fields::track(tracking, None, &mut object));
+        }
         self.namespace_open(call, &name)?;
+        let name = if name.is_empty() { generate(call, &mut object) } else { name };
         let key = kind.key(call.namespace(), &name);
         let metadata = meta::metadata(&mut object);
         if metadata.get("resourceVersion").is_some_and(|v| v.as_str().is_none_or(|v| !v.is_empty() && v != "0")) {
-            return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
+            return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
         for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
             metadata.remove(field);
         }
-        metadata.insert("uid".into(), call.entropy.uid().into());
-        metadata.insert("creationTimestamp".into(), meta::seconds(call.now).into());
+        if !kind.transient {
+            metadata.insert("uid".into(), call.entropy.uid().into());
+            metadata.insert("creationTimestamp".into(), meta::seconds(call.now).into());
+        }
         if kind.counts_generations() {
             metadata.insert("generation".into(), 1.into());
         }
         if kind.has("status") {
             object.as_object_mut().expect("decode lets only maps through").remove("status");
+            builtin::complete(&kind, &mut object);
         }
         self.admit(call, None, &mut object)?;
         if self.store.get(&key).is_some() {
             return Err(Failure::already_exists(&kind.group, &kind.resource, &name));
-        }
-        if ownership == Ownership::Track {
-            meta::metadata(&mut object).remove("managedFields");
-            let version = kind.api_version();
-            fields::track(Node::root(&kind), &call.manager(&version, false), call.now, None, &mut object);
         }
         if kind.transient || call.dry_run {
             return Ok(Arc::new(object));
@@ -81,45 +83,40 @@ impl Machinery {
     }
 }
 
-/// The object's name, generated if it asks for that.
-fn name_of(call: &mut Call<'_>, object: &mut Value) -> Result<String> {
-    let name = meta::name(object).to_owned();
-    if !name.is_empty() || call.kind.transient {
-        return Ok(name);
-    }
-    let base = meta::text(object, "/metadata/generateName").to_owned();
-    if base.is_empty() {
-        let error = FieldError::required("metadata.name", "name or generateName is required");
-        return Err(call.invalid("", &[error]));
-    }
-    // A name has 63 characters at most, five of which are the suffix.
-    let end = (0..=base.len().min(58)).rev().find(|end| base.is_char_boundary(*end)).unwrap_or(0);
-    let name = format!("{}{}", &base[..end], call.entropy.suffix());
-    meta::metadata(object).insert("name".into(), name.clone().into());
-    Ok(name)
-}
-
-/// The object's namespace is the request's.
-fn place(call: &Call<'_>, object: &mut Value, name: &str) -> Result<()> {
-    if !call.kind.namespaced {
-        meta::metadata(object).remove("namespace");
-        return Ok(());
-    }
-    let Some(namespace) = call.namespace() else {
-        return Err(Failure::method_not_allowed());
-    };
+/// The object's name (none if it is to be generated), and its namespace, which is the request's.
+fn place(call: &Call<'_>, object: &mut Value) -> Result<String> {
     let own = meta::namespace(object);
+    let namespace = if call.kind.namespaced {
+        call.namespace().ok_or_else(Failure::method_not_allowed)?.to_owned()
+    } else {
+        String::new()
+    };
     if !own.is_empty() && own != namespace {
         return Err(Failure::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
-    if call.target.name.as_deref().is_some_and(|wanted| wanted != name) {
-        let wanted = call.target.name.as_deref().unwrap_or_default();
+    if !namespace.is_empty() {
+        meta::metadata(object).insert("namespace".into(), namespace.into());
+    }
+    let name = meta::name(object).to_owned();
+    if let Some(wanted) = call.target.name.as_deref().filter(|wanted| *wanted != name) {
         return Err(Failure::bad_request(format!(
             "the name of the object ({name}) does not match the name on the URL ({wanted})"
         )));
     }
-    meta::metadata(object).insert("namespace".into(), namespace.into());
-    Ok(())
+    Ok(name)
+}
+
+/// A name from `generateName`; without that it stays empty, which is refused later.
+fn generate(call: &mut Call<'_>, object: &mut Value) -> String {
+    let base = meta::text(object, "/metadata/generateName").to_owned();
+    if base.is_empty() {
+        return base;
+    }
+    // A name has 63 characters at most, five of which are the suffix.
+    let end = (0..=base.len().min(58)).rev().find(|end| base.is_char_boundary(*end)).unwrap_or(0);
+    let name = format!("{}{}", &base[..end], call.entropy.suffix());
+    meta::metadata(object).insert("name".into(), name.clone().into());
+    name
 }

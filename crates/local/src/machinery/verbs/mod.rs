@@ -19,7 +19,9 @@ use super::fields::Manager;
 use super::kinds::Kind;
 use super::meta::Entropy;
 use super::request::{self, FieldValidation, Include, Query, Shape, Target};
-use super::{Context, JSON, Machinery, Reply, Request, builtin, meta, present};
+use super::{Context, JSON, Machinery, Reply, Request, meta, present};
+
+pub(crate) use admit::Source;
 
 /// A request whose target is known.
 pub(crate) struct Call<'a> {
@@ -53,15 +55,10 @@ impl Call<'_> {
     }
 
     /// Who writes, for `managedFields`: the query says it, or the client's name.
-    pub fn manager<'b>(&'b self, api_version: &'b str, apply: bool) -> Manager<'b> {
+    pub fn manager<'b>(&'b self, api_version: &'b str) -> Manager<'b> {
         let agent = self.request.user_agent.as_deref().unwrap_or_default();
         let agent = agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown");
-        Manager {
-            name: self.query.get("fieldManager").unwrap_or(agent),
-            api_version,
-            subresource: self.subresource(),
-            apply,
-        }
+        Manager { name: self.query.get("fieldManager").unwrap_or(agent), api_version, subresource: self.subresource() }
     }
 
     /// Answers with one object.
@@ -132,7 +129,7 @@ impl Machinery {
 }
 
 /// The body of a write, checked to be of the target's kind, in the form in which it is stored.
-pub(crate) fn decode(call: &mut Call<'_>, mut object: Value) -> Result<Value> {
+pub(crate) fn decode(call: &mut Call<'_>, mut object: Value, source: Source) -> Result<Value> {
     let kind = call.kind.clone();
     if !object.is_object() {
         return Err(Failure::bad_request(format!("Object 'Kind' is missing in '{object}'")));
@@ -140,20 +137,35 @@ pub(crate) fn decode(call: &mut Call<'_>, mut object: Value) -> Result<Value> {
     let (version, name) = (meta::text(&object, "/apiVersion"), meta::text(&object, "/kind"));
     let expected = kind.api_version();
     if !version.is_empty() && version != expected || !name.is_empty() && name != kind.name {
-        let message = format!(
-            "the object provided is unrecognized (must be of type {}): no kind {name:?} is registered for version {version:?} here, expected {expected}",
-            kind.name
-        );
-        return Err(Failure::bad_request(message));
+        return Err(unrecognized(&kind, version, name));
     }
     object["apiVersion"] = expected.into();
     object["kind"] = kind.name.as_str().into();
-    meta::metadata(&mut object).retain(|_, value| !value.is_null());
-    admit::drop_unknown(call, &mut object)?;
-    if kind.renames_events() {
-        builtin::events::to_stored(&mut object);
-    }
+    meta::metadata(&mut object);
+    admit::shape(call, &mut object, source)?;
     Ok(object)
+}
+
+fn unrecognized(kind: &Kind, version: &str, name: &str) -> Failure {
+    let expected = kind.api_version();
+    if name == kind.name && kind.custom.is_none() && version != expected {
+        return Failure::bad_request(format!(
+            "the API version in the data ({version}) does not match the expected API version ({expected})"
+        ));
+    }
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let given = format!("{}, Kind={name}", [group, version].join("/"));
+    if let Some(_custom) = &kind.custom {
+        return Failure::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): {given}",
+            kind.name
+        ));
+    }
+    Failure::bad_request(format!(
+        "{name} in version {version:?} cannot be handled as a {}: no kind {name:?} is registered for version {:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+        kind.name,
+        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") },
+    ))
 }
 
 pub(crate) fn body(call: &Call<'_>) -> Result<Value> {

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::super::error::{Failure, FieldError, Result};
 use super::super::fields::{self, Node};
 use super::super::{Machinery, Reply, meta, patch, present, request, scale};
+use super::admit::{self, tracking};
 use super::update::Ownership;
-use super::{Call, decode};
+use super::{Call, Source, decode};
 
 impl Machinery {
     pub(crate) fn patch(&mut self, mut call: Call<'_>) -> Result<Reply> {
@@ -33,7 +34,7 @@ impl Machinery {
         }
         let mut new = present::whole(&kind, &current);
         patch::patch(media, Node::root(&kind), &mut new, &call.request.body)?;
-        let new = decode(&mut call, new)?;
+        let new = decode(&mut call, new, Source::Patch)?;
         check_name(&call, &new)?;
         let object = self.update(&mut call, &key, &current, new, Ownership::Track)?;
         Ok(call.answer(200, &object))
@@ -50,33 +51,59 @@ impl Machinery {
             return Err(Failure::method_not_allowed());
         }
         let content = request::yaml(&call.request.body)?;
-        let mut config = decode(&mut call, content)?;
-        check_name(&call, &config)?;
-        if config.pointer("/metadata/managedFields").is_some() {
-            return Err(Failure::bad_request("metadata.managedFields must be nil"));
-        }
+        let config = configuration(&call, content)?;
         let kind = call.kind.clone();
-        confine(&mut config, &subresource, kind.has("status"));
         let found = self.current(&call);
+        if found.is_err() && !subresource.is_empty() {
+            found?;
+            return Err(Failure::method_not_allowed());
+        }
         let force = call.query.flag("force");
-        let version = kind.api_version();
-        let manager = call.manager(&version, true);
-        if found.is_err() && subresource.is_empty() {
-            let uid = meta::uid(&config);
+        let live = found.as_ref().ok().map(|(_, current)| current.clone());
+        let mut object = tracking(&call, |tracking| fields::apply(tracking, force, live.as_deref(), &config))?;
+        admit::shape(&mut call, &mut object, Source::Apply)?;
+        let Ok((key, current)) = found else {
+            let uid = meta::uid(&object);
             if !uid.is_empty() {
                 let why =
                     format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
-                return Err(Failure::conflict(&kind.group, &kind.resource, meta::name(&config), &why));
+                return Err(Failure::conflict(&kind.group, &kind.resource, meta::name(&object), &why));
             }
-            let object = fields::apply(Node::root(&kind), &manager, call.now, force, None, &config)?;
             let object = self.insert(&mut call, object, Ownership::Settled)?;
             return Ok(call.answer(201, &object));
-        }
-        let (key, current) = found?;
-        let new = fields::apply(Node::root(&kind), &manager, call.now, force, Some(&current), &config)?;
-        let object = self.update(&mut call, &key, &current, new, Ownership::Settled)?;
+        };
+        check_name(&call, &object)?;
+        let object = self.update(&mut call, &key, &current, object, Ownership::Settled)?;
         Ok(call.answer(200, &object))
     }
+}
+
+/// The configuration in the body of an apply.
+fn configuration(call: &Call<'_>, mut config: Value) -> Result<Value> {
+    let kind = &call.kind;
+    if !config.is_object() {
+        return Err(Failure::bad_request(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into Go value of type map[string]interface {}",
+        ));
+    }
+    let (version, name) = (meta::text(&config, "/apiVersion"), meta::text(&config, "/kind"));
+    if version != kind.api_version() || name != kind.name {
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        return Err(Failure::bad_request(format!("invalid object type: {group}/{version}, Kind={name}")));
+    }
+    if config.pointer("/metadata/managedFields").is_some() {
+        return Err(Failure::bad_request("metadata.managedFields must be nil"));
+    }
+    let wanted = call.target.name.as_deref().unwrap_or_default();
+    let metadata = meta::metadata(&mut config);
+    match metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned() {
+        name if name.is_empty() => {
+            metadata.insert("name".into(), wanted.into());
+        }
+        name if name != wanted => return Err(mismatch(&name, wanted)),
+        _ => {}
+    }
+    Ok(config)
 }
 
 /// A patch may not rename.
@@ -85,18 +112,9 @@ fn check_name(call: &Call<'_>, new: &Value) -> Result<()> {
     if own == wanted {
         return Ok(());
     }
-    Err(Failure::bad_request(format!("the name of the object ({own}) does not match the name on the URL ({wanted})")))
+    Err(mismatch(own, wanted))
 }
 
-/// Leaves in a configuration only what its endpoint can reach.
-fn confine(config: &mut Value, subresource: &str, has_status: bool) {
-    let Some(map) = config.as_object_mut() else { return };
-    if subresource == "status" {
-        map.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
-        if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.retain(|key, _| matches!(key.as_str(), "name" | "namespace" | "uid" | "resourceVersion"));
-        }
-    } else if has_status {
-        map.remove("status");
-    }
+fn mismatch(own: &str, wanted: &str) -> Failure {
+    Failure::bad_request(format!("the name of the object ({own}) does not match the name on the URL ({wanted})"))
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::error::{Failure, FieldError, Result};
-use super::super::fields::{self, Node};
+use super::super::fields;
 use super::super::kinds::Kind;
 use super::super::{Machinery, Reply, custom, meta, scale};
+use super::admit::tracking;
 use super::delete::held;
-use super::{Call, body, decode};
+use super::{Call, Source, body, decode};
 
 /// What to do about the owners of fields.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +30,7 @@ impl Machinery {
             "finalize" => return self.finalize(call, &content),
             _ => return Err(Failure::method_not_allowed()),
         }
-        let new = decode(&mut call, content)?;
+        let new = decode(&mut call, content, Source::Body)?;
         let name = call.target.name.clone().unwrap_or_default();
         let own = meta::name(&new);
         if own != name && !(own.is_empty() && call.kind.custom.is_none()) {
@@ -85,17 +86,15 @@ impl Machinery {
     ) -> Result<Arc<Value>> {
         let kind = call.kind.clone();
         check_identity(call, current, &new)?;
+        if ownership == Ownership::Track {
+            tracking(call, |tracking| fields::track(tracking, Some(current), &mut new));
+        }
         keep_system_fields(&kind, call.subresource(), current, &mut new);
-        check_finalizers(call, current, &new)?;
         self.admit(call, Some(current), &mut new)?;
         if kind.counts_generations() && counted(&kind, current) != counted(&kind, &new) {
             meta::metadata(&mut new).insert("generation".into(), (meta::generation(current) + 1).into());
         }
-        if ownership == Ownership::Track {
-            let version = kind.api_version();
-            fields::track(Node::root(&kind), &call.manager(&version, false), call.now, Some(current), &mut new);
-        }
-        if new == **current {
+        if fields::differ_in_times_only(current, &new) {
             return Ok(current.clone());
         }
         if call.dry_run {
@@ -118,6 +117,20 @@ impl Machinery {
     }
 }
 
+/// Where a server keeps an object, as its messages tell it.
+fn registry(kind: &Kind, object: &Value) -> String {
+    let resource = match (kind.group.as_str(), kind.resource.as_str()) {
+        ("", "nodes") => "minions".to_owned(),
+        ("", "services") => "services/specs".to_owned(),
+        ("", "endpoints") => "services/endpoints".to_owned(),
+        ("apiextensions.k8s.io", _) => format!("{}/{}", kind.group, kind.resource),
+        (group, resource) if kind.custom.is_some() => format!("{group}/{resource}"),
+        (_, resource) => resource.to_owned(),
+    };
+    let namespace = if kind.namespaced { format!("{}/", meta::namespace(object)) } else { String::new() };
+    format!("{resource}/{namespace}{}", meta::name(object))
+}
+
 fn check_identity(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {
     let kind = &call.kind;
     let name = meta::name(current);
@@ -129,7 +142,10 @@ fn check_identity(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {
     }
     let (uid, stored) = (meta::uid(new), meta::uid(current));
     if !uid.is_empty() && uid != stored {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
+        let key = format!("/registry/{}", registry(kind, current));
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
+        );
         return Err(Failure::conflict(&kind.group, &kind.resource, name, &why));
     }
     let version = meta::text(new, "/metadata/resourceVersion");
@@ -185,23 +201,6 @@ fn keep_system_fields(kind: &Kind, subresource: &str, current: &Value, new: &mut
             }
         }
     }
-}
-
-fn check_finalizers(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {
-    if !meta::deleting(current) {
-        return Ok(());
-    }
-    let old = meta::finalizers(current);
-    let added: Vec<String> =
-        meta::finalizers(new).into_iter().filter(|f| !old.contains(f)).map(|f| format!("{f:?}")).collect();
-    if added.is_empty() {
-        return Ok(());
-    }
-    let detail = format!(
-        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-        added.join(", ")
-    );
-    Err(call.invalid(meta::name(current), &[FieldError::forbidden("metadata.finalizers", &detail)]))
 }
 
 /// The part of an object whose changes a generation counts.

@@ -1,0 +1,136 @@
+//! What is refused of metadata, which all kinds have.
+
+use serde_json::{Value, json};
+
+use super::super::error::FieldError;
+use super::super::kinds::Kind;
+use super::super::meta;
+use super::{labels, names};
+
+/// Annotations of an object, all together.
+const ANNOTATIONS: usize = 256 * 1024;
+const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+
+/// Judges the metadata of an object that is created, or updated from `old`.
+pub(crate) fn validate(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    match old {
+        None if kind.transient => {}
+        None => named(kind, object, &mut errors),
+        Some(old) if meta::deleting(old) => no_new_finalizers(old, object, &mut errors),
+        Some(_) => {}
+    }
+    for (key, value) in labels(object, "/metadata/labels") {
+        keys("metadata.labels", key, &names::qualified(key), &mut errors);
+        let value = value.as_str().unwrap_or_default();
+        keys("metadata.labels", value, &names::label_value(value), &mut errors);
+    }
+    let mut size = 0;
+    for (key, value) in labels(object, "/metadata/annotations") {
+        keys("metadata.annotations", key, &names::qualified(&key.to_lowercase()), &mut errors);
+        size += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if size > ANNOTATIONS {
+        errors.push(FieldError::too_long("metadata.annotations", ANNOTATIONS as u64));
+    }
+    owners(object, &mut errors);
+    if old.is_none() {
+        finalizers(object, &mut errors);
+    }
+    if kind.custom.is_none() && kind.resource != "customresourcedefinitions" {
+        for (index, finalizer) in meta::finalizers(object).into_iter().enumerate() {
+            if !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
+                let detail = "name is neither a standard finalizer name nor is it fully qualified";
+                errors.push(FieldError::invalid(format!("metadata.finalizers[{index}]"), &finalizer.into(), detail));
+            }
+        }
+    }
+    errors
+}
+
+fn keys(field: &str, text: &str, wrong: &[String], errors: &mut Vec<FieldError>) {
+    errors.extend(wrong.iter().map(|message| FieldError::invalid(field, &text.into(), message)));
+}
+
+fn named(kind: &Kind, object: &Value, errors: &mut Vec<FieldError>) {
+    let judge: fn(&str) -> Vec<String> = match kind.resource.as_str() {
+        _ if kind.group == "rbac.authorization.k8s.io" => names::path_segment,
+        _ if kind.custom.is_some() => names::subdomain,
+        "namespaces" => names::label,
+        "services" => names::dns_1035,
+        _ => names::subdomain,
+    };
+    let generated = meta::text(object, "/metadata/generateName");
+    if !generated.is_empty() {
+        // What stands before the random part may end as no name may.
+        let start = generated.strip_suffix('-').map_or_else(|| generated.to_owned(), |start| format!("{start}a"));
+        keys("metadata.generateName", generated, &judge(&start), errors);
+    }
+    match meta::name(object) {
+        "" => errors.push(FieldError::required("metadata.name", "name or generateName is required")),
+        name => keys("metadata.name", name, &judge(name), errors),
+    }
+}
+
+fn no_new_finalizers(old: &Value, object: &Value, errors: &mut Vec<FieldError>) {
+    let before = meta::finalizers(old);
+    let mut added: Vec<&str> = meta::finalizers(object).into_iter().filter(|one| !before.contains(one)).collect();
+    added.sort_unstable();
+    added.dedup();
+    if !added.is_empty() {
+        let added: Vec<String> = added.iter().map(|one| format!("{one:?}")).collect();
+        let detail = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            added.join(", ")
+        );
+        errors.push(FieldError::forbidden("metadata.finalizers", &detail));
+    }
+}
+
+fn finalizers(object: &Value, errors: &mut Vec<FieldError>) {
+    let all = meta::finalizers(object);
+    for finalizer in &all {
+        keys("metadata.finalizers", finalizer, &names::qualified(finalizer), errors);
+    }
+    if all.contains(&"orphan") && all.contains(&"foregroundDeletion") {
+        let detail = "finalizer orphan and foregroundDeletion cannot be both set";
+        errors.push(FieldError::invalid("metadata.finalizers", &json!(all), detail));
+    }
+}
+
+fn owners(object: &Value, errors: &mut Vec<FieldError>) {
+    const FIELD: &str = "metadata.ownerReferences";
+    let mut controller: Option<String> = None;
+    let owners = object.pointer("/metadata/ownerReferences").unwrap_or(&Value::Null);
+    for owner in owners.as_array().into_iter().flatten() {
+        let text = |field: &str| owner[field].as_str().unwrap_or_default();
+        let version = text("apiVersion");
+        if version.rsplit('/').next().unwrap_or_default().is_empty() {
+            errors.push(FieldError::invalid(
+                format!("{FIELD}.apiVersion"),
+                &version.into(),
+                "version must not be empty",
+            ));
+        }
+        for field in ["kind", "name", "uid"] {
+            if text(field).is_empty() {
+                errors.push(FieldError::invalid(format!("{FIELD}.{field}"), &"".into(), "must not be empty"));
+            }
+        }
+        if version == "v1" && text("kind") == "Event" {
+            errors.push(FieldError::invalid(FIELD, owner, "/v1, Kind=Event is disallowed from being an owner"));
+        }
+        if owner["controller"] == true {
+            let this = format!("{}/{}", text("kind"), text("name"));
+            match &controller {
+                None => controller = Some(this),
+                Some(first) => {
+                    let detail = format!(
+                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
+                    );
+                    errors.push(FieldError::invalid(FIELD, owners, &detail));
+                }
+            }
+        }
+    }
+}

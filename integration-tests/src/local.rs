@@ -1,10 +1,13 @@
-//! One running `flinkctl local`: started from the binary, spoken to with `kubectl` and the Kubernetes API, stopped without a trace.
+//! One running system: started from the binary, spoken to with `kubectl` and the Kubernetes API, stopped without a trace.
+//!
+//! Mostly that is `flinkctl local`. On another cluster it is its node alone, or nothing but what was installed there.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +16,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
 
+use crate::cluster::{self, Cluster};
+use crate::control_plane::{self, ControlPlane, program};
 use crate::process::{self, Process};
 use crate::wait::until;
 
@@ -33,30 +38,26 @@ pub struct Options {
 /// A running instance. Dropping it without [`Local::stop`] leaves its processes running: stop it on every path.
 pub struct Local {
     options: Options,
-    server: Child,
+    /// `flinkctl local`, where it is not a person's own cluster.
+    server: Option<Child>,
+    /// The genuine control plane, where there is one.
+    plane: Option<ControlPlane>,
+    kubeconfig: PathBuf,
     network: String,
     client: kube::Client,
 }
 
 impl Local {
-    /// Starts an instance and waits until its API answers.
+    /// Starts an instance of `flinkctl local` and waits until its API answers.
     pub async fn start(options: Options) -> Result<Self> {
-        fs::create_dir_all(&options.data_dir)
-            .with_context(|| format!("cannot create {}", options.data_dir.display()))?;
-        let log = File::create(log_of(&options.data_dir)).context("cannot create the log of `flinkctl local up`")?;
-        let mut command = Command::new(&options.binary);
-        command.args(["local", "up", "--namespace", &options.namespace]);
-        command.arg("--data-dir").arg(&options.data_dir);
-        command.arg("--flink-home").arg(&options.flink_home);
-        for (name, root) in &options.images {
-            command.arg("--image").arg(format!("{name}={}", root.display()));
-        }
-        command.args(&options.flags);
-        // A group of its own: Ctrl-C on the terminal reaches the caller alone, which then stops this in order.
-        command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let mut server = command.spawn().with_context(|| format!("cannot start {}", options.binary.display()))?;
-        match connect(&options, &mut server).await {
-            Ok((network, client)) => Ok(Self { options, server, network, client }),
+        let kubeconfig = options.data_dir.join("kubeconfig");
+        let mut command = command(&options, "up");
+        command.args(["--namespace", &options.namespace]);
+        let mut server = spawn(command, &options)?;
+        match connect(&kubeconfig, &mut server).await {
+            Ok((network, client)) => {
+                Ok(Self { options, server: Some(server), plane: None, kubeconfig, network, client })
+            }
             Err(error) => {
                 let _ = server.kill();
                 let _ = server.wait();
@@ -66,8 +67,74 @@ impl Local {
         }
     }
 
+    /// Starts a system on this cluster, and waits until the operator runs.
+    pub async fn start_on(cluster: &Cluster, options: Options) -> Result<Self> {
+        match cluster {
+            Cluster::Local => Self::start(options).await,
+            Cluster::Real { program } => {
+                let plane = ControlPlane::start(program, &options.data_dir.join("control-plane")).await?;
+                let kubeconfig = plane.kubeconfig();
+                let client = client(&kubeconfig).await?.0;
+                let network = plane.network();
+                let mut local = Self { options, server: None, plane: Some(plane), kubeconfig, network, client };
+                match local.populate().await {
+                    Ok(()) => Ok(local),
+                    Err(error) => {
+                        let words = local.log(20);
+                        let _ = local.stop().await;
+                        Err(error.context(format!("the system does not come up; its node says:\n{words}")))
+                    }
+                }
+            }
+            Cluster::Kubeconfig { file, load_image, .. } => {
+                fs::create_dir_all(&options.data_dir)?;
+                if let Some(command) = load_image {
+                    cluster::load_images(command)?;
+                }
+                let client = client(file).await?.0;
+                let local = Self {
+                    options,
+                    server: None,
+                    plane: None,
+                    kubeconfig: file.clone(),
+                    network: String::new(),
+                    client,
+                };
+                cluster::install_basics(&local).await?;
+                cluster::install_operator(&local).await?;
+                Ok(local)
+            }
+        }
+    }
+
+    /// Gives a genuine control plane a node, and installs flinkctl.
+    async fn populate(&mut self) -> Result<()> {
+        let plane = self.plane.as_ref().expect("only a genuine control plane is populated");
+        let mut command = command(&self.options, "node");
+        command.arg("--kubeconfig").arg(plane.node_kubeconfig());
+        self.server = Some(spawn(command, &self.options)?);
+        cluster::install_basics(self).await?;
+        cluster::node_ready(&self.client, control_plane::NODE).await?;
+        cluster::install_operator(self).await
+    }
+
+    /// The genuine control plane that this runs on, if it does.
+    pub fn control_plane(&self) -> Option<&ControlPlane> {
+        self.plane.as_ref()
+    }
+
     /// Stops the instance as a user would, and returns the processes that outlived it: there should be none.
     pub async fn stop(mut self) -> Result<Vec<Process>> {
+        let Some(mut server) = self.server.take() else {
+            return match self.plane.take() {
+                Some(plane) => plane.stop().await.map(|()| Vec::new()),
+                None => Ok(Vec::new()),
+            };
+        };
+        if let Some(plane) = &mut self.plane {
+            // Nobody shall replace the pods that the node ends.
+            plane.stop_controllers().await;
+        }
         let mut down = Command::new(&self.options.binary);
         down.args(["local", "down", "--data-dir"])
             .arg(&self.options.data_dir)
@@ -80,7 +147,11 @@ impl Local {
                 bail!("`flinkctl local down` failed: {}", output.stderr.trim_end())
             }
         });
-        let ended = until("the local server ends", Duration::from_secs(40), async || Ok(self.server.try_wait()?)).await;
+        let ended = until("the local server ends", Duration::from_secs(40), async || Ok(server.try_wait()?)).await;
+        let stopped = match self.plane.take() {
+            Some(plane) => plane.stop().await,
+            None => Ok(()),
+        };
         let left =
             until("no process is left", Duration::from_secs(5), async || Ok(self.processes().is_empty().then_some(())))
                 .await;
@@ -89,10 +160,10 @@ impl Local {
             process.kill();
         }
         if ended.is_err() {
-            let _ = self.server.kill();
-            let _ = self.server.wait();
+            let _ = server.kill();
+            let _ = server.wait();
         }
-        asked.and(ended.map(|_: ExitStatus| left))
+        asked.and(stopped).and(ended.map(|_: ExitStatus| left))
     }
 
     /// The processes of the instance: server and pods.
@@ -108,11 +179,16 @@ impl Local {
     /// `kubectl apply -f -` of these objects.
     pub async fn apply(&self, objects: &[Value]) -> Result<String> {
         let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
-        self.kubectl_with(&["apply", "-f", "-"], Some(documents.join("\n"))).await
+        self.apply_text(documents.join("\n")).await
+    }
+
+    /// `kubectl apply -f -` of a manifest.
+    pub async fn apply_text(&self, manifest: String) -> Result<String> {
+        self.kubectl_with(&["apply", "-f", "-"], Some(manifest)).await
     }
 
     async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Result<String> {
-        let mut command = Command::new("kubectl");
+        let mut command = Command::new(kubectl());
         // Addresses are used again by later instances, so the cache of what a server offers must not outlive this one.
         command
             .arg("--kubeconfig")
@@ -186,10 +262,10 @@ impl Local {
     }
 
     pub fn kubeconfig(&self) -> PathBuf {
-        self.options.data_dir.join("kubeconfig")
+        self.kubeconfig.clone()
     }
 
-    /// The last lines of the server's own log.
+    /// The last lines of the log of `flinkctl local`.
     pub fn log(&self, lines: usize) -> String {
         tail(&log_of(&self.options.data_dir), lines)
     }
@@ -233,26 +309,57 @@ async fn run(command: Command) -> Result<Output> {
     Ok(Output { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) })
 }
 
-async fn connect(options: &Options, server: &mut Child) -> Result<(String, kube::Client)> {
-    let file = options.data_dir.join("kubeconfig");
+/// `flinkctl local VERB` with what all its verbs need.
+fn command(options: &Options, verb: &str) -> Command {
+    let mut command = Command::new(&options.binary);
+    command.args(["local", verb]).arg("--data-dir").arg(&options.data_dir);
+    command.arg("--flink-home").arg(&options.flink_home);
+    for (name, root) in &options.images {
+        command.arg("--image").arg(format!("{name}={}", root.display()));
+    }
+    command.args(&options.flags);
+    command
+}
+
+fn spawn(mut command: Command, options: &Options) -> Result<Child> {
+    fs::create_dir_all(&options.data_dir).with_context(|| format!("cannot create {}", options.data_dir.display()))?;
+    let log = File::create(log_of(&options.data_dir)).context("cannot create the log of `flinkctl local`")?;
+    // A group of its own: Ctrl-C on the terminal reaches the caller alone, which then stops this in order.
+    command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command.spawn().with_context(|| format!("cannot start {}", options.binary.display()))
+}
+
+/// The kubectl that was built with the control plane, else the one that is installed.
+fn kubectl() -> &'static Path {
+    static KUBECTL: LazyLock<PathBuf> = LazyLock::new(|| {
+        let built = program::built().ok().flatten().map(|program| program.with_file_name("kubectl"));
+        built.unwrap_or_else(|| PathBuf::from("kubectl"))
+    });
+    &KUBECTL
+}
+
+async fn connect(kubeconfig: &Path, server: &mut Child) -> Result<(String, kube::Client)> {
     until("the API answers", Duration::from_secs(30), async || {
         if let Some(status) = server.try_wait()? {
             return Ok(Some(Err(anyhow::anyhow!("it ended with {status}"))));
         }
-        if !file.exists() {
+        if !kubeconfig.exists() {
             return Ok(None);
         }
-        let kubeconfig = Kubeconfig::read_from(&file)?;
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let network = config
-            .cluster_url
-            .host()
-            .and_then(|host| host.match_indices('.').nth(1).map(|(end, _)| host[..=end].to_owned()));
-        let client = kube::Client::try_from(config)?;
+        let (client, host) = client(kubeconfig).await?;
+        let network = host.match_indices('.').nth(1).map(|(end, _)| host[..=end].to_owned());
         client.apiserver_version().await?;
         Ok(Some(Ok((network.unwrap_or_default(), client))))
     })
     .await?
+}
+
+/// A client, and the host that it speaks to.
+async fn client(kubeconfig: &Path) -> Result<(kube::Client, String)> {
+    let read = Kubeconfig::read_from(kubeconfig)?;
+    let config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
+    let host = config.cluster_url.host().unwrap_or_default().to_owned();
+    Ok((kube::Client::try_from(config)?, host))
 }
 
 fn log_of(data_dir: &Path) -> PathBuf {

@@ -2,8 +2,10 @@
 //!
 //! Each function gives a whole spec that works; a scenario says what it wants otherwise as a merge patch.
 
+use std::fs;
 use std::path::Path;
 
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 /// The name by which `--image` maps the image of the example jobs to a directory.
@@ -82,6 +84,15 @@ fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "nextbreakpoint.com/v1", "kind": kind, "metadata": { "name": name }, "spec": spec })
 }
 
+/// An example of this repository, `examples/<name>.yaml`.
+pub fn example(name: &str) -> Result<Value> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{name}.yaml"));
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut value: serde_yaml::Value = serde_yaml::from_str(&text)?;
+    value.apply_merge()?;
+    Ok(serde_json::to_value(value)?)
+}
+
 /// The URL of a path below `state`, as Flink wants it.
 pub fn url(state: &Path, below: &str) -> String {
     format!("file://{}/{below}", state.display())
@@ -134,20 +145,12 @@ mod tests {
 
     #[test]
     fn the_examples_can_be_read_as_what_they_are() {
-        let deployment = read::<api::FlinkDeployment>(example("deployment"));
+        let deployment = read::<api::FlinkDeployment>(example("deployment").unwrap());
         assert_eq!(deployment.spec.jobs.map(|jobs| jobs.len()), Some(3));
-        let cluster = read::<api::FlinkCluster>(example("cluster"));
-        let job = read::<api::FlinkJob>(example("job"));
+        let cluster = read::<api::FlinkCluster>(example("cluster").unwrap());
+        let job = read::<api::FlinkJob>(example("job").unwrap());
         let (cluster, job) = (cluster.metadata.name.unwrap_or_default(), job.metadata.name.unwrap_or_default());
         assert!(job.starts_with(&format!("{cluster}-")), "the example job belongs to the example cluster");
-    }
-
-    fn example(name: &str) -> Value {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/{name}.yaml"));
-        let text = std::fs::read_to_string(&file).expect("the example exists");
-        let mut value: serde_yaml::Value = serde_yaml::from_str(&text).expect("the example is YAML");
-        value.apply_merge().expect("its anchors exist");
-        serde_json::to_value(value).expect("YAML of this form is JSON")
     }
 
     fn read<T: serde::de::DeserializeOwned>(object: Value) -> T {

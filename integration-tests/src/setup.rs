@@ -1,11 +1,13 @@
-//! What a suite needs before it can start: the binary, Flink, and the file system of the example jobs' image.
+//! What a suite needs before it can start: the binary, Flink, the file system of the example jobs' image, and a cluster.
 //!
-//! `cargo xtask test` passes all three in the environment; a person who runs one suite by hand gets the usual places.
+//! `cargo xtask test` passes all of it in the environment; a person who runs one suite by hand gets the usual places.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+
+use crate::cluster::Cluster;
 
 /// Names the `flinkctl` binary.
 pub const BINARY: &str = "FLINKCTL_BINARY";
@@ -14,12 +16,13 @@ pub const EXAMPLES: &str = "FLINKCTL_EXAMPLES";
 /// Names a Flink distribution.
 pub const FLINK_HOME: &str = "FLINK_HOME";
 
-/// Where the three things lie.
+/// Where things lie, and where the suite runs.
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub binary: PathBuf,
     pub examples: PathBuf,
     pub flink_home: PathBuf,
+    pub cluster: Cluster,
 }
 
 impl Setup {
@@ -29,6 +32,7 @@ impl Setup {
             binary: find(BINARY, || Some(executables()?.join("flinkctl")), "run `cargo build -p flinkctl`")?,
             examples: examples()?,
             flink_home: flink_home()?,
+            cluster: Cluster::from_environment()?,
         })
     }
 }

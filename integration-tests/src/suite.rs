@@ -2,7 +2,8 @@
 //!
 //! Starting a system takes seconds and starting a Flink cluster more, so the scenarios of a test binary share an instance of
 //! `flinkctl local`, each with clusters and jobs of its own names. The runner takes the flags that `cargo test` users know. When the last
-//! scenario has ended the instance is stopped, and a process that outlives it fails the suite.
+//! scenario has ended the instance is stopped. A process that outlives it fails the suite, and so does a request of flinkctl that a genuine API
+//! server has refused.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use tokio::runtime::Runtime;
 
+use crate::cluster::Cluster;
+use crate::control_plane::ControlPlane;
 use crate::local::{Local, Options};
 use crate::objects;
 use crate::report;
@@ -65,10 +68,14 @@ fn play(arguments: &Arguments, scenarios: Vec<Scenario>) -> Result<Conclusion> {
     let trials = scenarios.into_iter().map(|scenario| trial(scenario, &world, &runtime)).collect();
     let conclusion = libtest_mimic::run(arguments, trials);
     let world = Arc::into_inner(world).context("a scenario still holds the system")?;
+    let refused = world.local.control_plane().map_or(Ok(Vec::new()), ControlPlane::refused)?;
     let left = runtime.block_on(world.local.stop())?;
     if !left.is_empty() {
         let lines: Vec<String> = left.iter().map(|process| format!("  {} {}", process.pid, process.command)).collect();
         anyhow::bail!("processes outlived the local instance:\n{}", lines.join("\n"));
+    }
+    if !refused.is_empty() {
+        anyhow::bail!("the API server refused what flinkctl asked for:\n  {}", refused.join("\n  "));
     }
     Ok(conclusion)
 }
@@ -92,8 +99,15 @@ fn trial(scenario: Scenario, world: &Arc<World>, runtime: &Arc<Runtime>) -> Tria
 
 async fn start() -> Result<World> {
     let setup = Setup::find()?;
-    let state =
-        tempfile::Builder::new().prefix("flinkctl-test-").tempdir().context("cannot create a directory for state")?;
+    let directory = match &setup.cluster {
+        // Only this directory means the same on this machine and on the nodes.
+        Cluster::Kubeconfig { state, .. } => state.clone(),
+        Cluster::Local | Cluster::Real { .. } => std::env::temp_dir(),
+    };
+    let state = tempfile::Builder::new()
+        .prefix("flinkctl-test-")
+        .tempdir_in(directory)
+        .context("cannot create a directory for state")?;
     let options = Options {
         binary: setup.binary,
         data_dir: state.path().join("local"),
@@ -102,5 +116,9 @@ async fn start() -> Result<World> {
         namespace: "flink-jobs".to_owned(),
         flags: Vec::new(),
     };
-    Ok(World { local: Local::start(options).await?, state })
+    let local = Local::start_on(&setup.cluster, options).await?;
+    if let Some(plane) = local.control_plane() {
+        println!("on Kubernetes {}, ready after {:.1} s", plane.version(), plane.took().as_secs_f64());
+    }
+    Ok(World { local, state })
 }

@@ -1,4 +1,4 @@
-//! The verbs a person needs in this repository: `cargo xtask demo`, `test`, `generate`, `bench`, `flink`.
+//! The verbs a person needs in this repository: `cargo xtask demo`, `test`, `generate`, `bench`, `flink`, `kube`.
 //!
 //! Talk goes to stderr, data to stdout. Each verb checks what it needs before it starts, and a wait always has a deadline.
 
@@ -7,6 +7,7 @@ mod demo;
 mod flink;
 mod generate;
 mod java;
+mod kube;
 mod prerequisites;
 mod test;
 mod ui;
@@ -35,6 +36,8 @@ enum Verb {
     Generate(generate::Args),
     /// Lay out a Flink distribution and print where it lies
     Flink(flink::Args),
+    /// Run a genuine Kubernetes control plane on this machine; stays until Ctrl-C
+    Kube(kube::Args),
     /// Build the example jobs and print where their JAR lies
     Examples(java::Args),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Generate(args) => generate::run(&args),
         Verb::Flink(args) => flink::run(&args),
+        Verb::Kube(args) => kube::run(&args),
         Verb::Examples(args) => java::run(&args),
     };
     match result {

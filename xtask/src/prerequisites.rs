@@ -5,6 +5,7 @@
 use std::process::Command;
 
 use anyhow::{Result, bail};
+use integration_tests::control_plane::program;
 
 use crate::ui::Step;
 
@@ -17,15 +18,21 @@ pub enum Tool {
     Java,
     /// `python3` with `pip`, which fetches Flink's JARs.
     Python,
-    /// `kubectl`.
+    /// `kubectl`, unless `cargo xtask kube` has built it.
     Kubectl,
+    /// `go`, which builds Kubernetes.
+    Go,
 }
 
-/// Everything that `demo` and the whole of `test` need.
+/// Everything that `demo` needs.
 pub const ALL: &[Tool] = &[Tool::Rust, Tool::Java, Tool::Python, Tool::Kubectl];
+
+/// Everything that the whole of `test` needs.
+pub const TEST: &[Tool] = &[Tool::Rust, Tool::Java, Tool::Python, Tool::Go];
 
 const OLDEST_JAVA: u32 = 17;
 const OLDEST_RUST: (u32, u32) = (1, 95);
+const OLDEST_GO: (u32, u32) = (1, 26);
 
 /// Checks the tools and fails with one message that names all that is missing.
 pub fn check(tools: &[Tool]) -> Result<()> {
@@ -75,7 +82,18 @@ fn look(tool: Tool) -> Result<String, String> {
             let text = first_line("python3", &["-m", "pip", "--version"])?;
             Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
         }
+        Tool::Go => {
+            let text = first_line("go", &["version"])?;
+            let version = go_version(&text).ok_or_else(|| format!("go says `{text}`, which is no version"))?;
+            if version < OLDEST_GO {
+                return Err(format!("Go is {}.{}, {}.{} is needed", version.0, version.1, OLDEST_GO.0, OLDEST_GO.1));
+            }
+            Ok(format!("Go {}.{}", version.0, version.1))
+        }
         Tool::Kubectl => {
+            if let Ok(Some(program)) = program::built() {
+                return Ok(format!("kubectl in {}", program.parent().unwrap_or(&program).display()));
+            }
             let text = first_line("kubectl", &["version", "--client"])?;
             Ok(format!("kubectl {}", text.rsplit(' ').next().unwrap_or_default()))
         }
@@ -89,7 +107,10 @@ fn hint(tool: Tool) -> &'static str {
             "install a JDK of version 17 or later (Debian, Ubuntu: `apt install openjdk-17-jdk-headless`) and put its bin directory in PATH"
         }
         Tool::Python => "install Python 3 with pip (Debian, Ubuntu: `apt install python3 python3-pip`)",
-        Tool::Kubectl => "install kubectl and put it in PATH: https://kubernetes.io/docs/tasks/tools/",
+        Tool::Go => "install Go 1.26 or later: https://go.dev/doc/install",
+        Tool::Kubectl => {
+            "install kubectl and put it in PATH (https://kubernetes.io/docs/tasks/tools/), or run `cargo xtask kube --build-only`, which builds it"
+        }
     }
 }
 
@@ -112,6 +133,11 @@ fn java_major(text: &str) -> Option<u32> {
     number.split(['.', '-', '+']).next()?.parse().ok()
 }
 
+fn go_version(text: &str) -> Option<(u32, u32)> {
+    let number = text.split_whitespace().find_map(|word| word.strip_prefix("go1."))?;
+    Some((1, number.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()?))
+}
+
 fn rust_version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split_whitespace().nth(1)?.split(['.', '-']);
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
@@ -127,6 +153,9 @@ mod tests {
         assert_eq!(java_major("javac 21-ea"), Some(21));
         assert_eq!(java_major("jar 11"), Some(11));
         assert_eq!(java_major("nothing"), None);
+        assert_eq!(go_version("go version go1.26.8 linux/amd64"), Some((1, 26)));
+        assert_eq!(go_version("go version go1.27rc1 linux/amd64"), Some((1, 27)));
+        assert_eq!(go_version("go version devel"), None);
         assert_eq!(rust_version("rustc 1.95.0 (59807616e 2026-04-14)"), Some((1, 95)));
         assert_eq!(rust_version("rustc 1.97.0-nightly (1 2)"), Some((1, 97)));
     }

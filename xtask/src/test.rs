@@ -1,18 +1,22 @@
 //! `cargo xtask test`: every test, in the order in which a failure is cheapest.
 //!
-//! First what needs no build, then the pure tests, then the scenarios on real Flink, one suite after the other. A failure in one part
-//! does not hide the next: the closing line counts them all.
+//! First what needs no build, then the pure tests, then the scenarios on real Flink, one suite after the other: all of them on
+//! `flinkctl local`, the smoke on a genuine control plane too. A failure in one part does not hide the next: the closing line counts
+//! them all.
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use integration_tests::setup;
+use integration_tests::{cluster, setup};
 
 use crate::prerequisites::{self, Tool};
 use crate::ui::{self, Step};
-use crate::{flink, generate, java, workspace};
+use crate::{flink, generate, java, kube, workspace};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -20,29 +24,105 @@ pub struct Args {
     /// Leave out what needs Flink
     #[arg(long)]
     fast: bool,
+
+    /// Run the scenarios of the main job on this cluster, and nothing else
+    #[arg(long, value_enum, conflicts_with_all = ["fast", "all"])]
+    cluster: Option<Cluster>,
+
+    /// The long run: all scenarios of the main job on the genuine control plane too
+    #[arg(long, conflicts_with = "fast")]
+    all: bool,
+
+    #[command(flatten)]
+    own: OwnCluster,
 }
+
+/// On what the scenarios run.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Cluster {
+    /// `flinkctl local`
+    Local,
+    /// A genuine control plane, which is built and started here
+    Real,
+    /// A cluster that runs already
+    Kubeconfig,
+}
+
+impl Cluster {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Real => "real",
+            Self::Kubeconfig => "kubeconfig",
+        }
+    }
+}
+
+/// What must be known of a cluster that runs already.
+#[derive(clap::Args)]
+struct OwnCluster {
+    /// With --cluster kubeconfig: how to reach it
+    #[arg(long, value_name = "FILE", env = "KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+
+    /// With --cluster kubeconfig: a command that brings an image to its nodes; the name of the image is added
+    #[arg(long, value_name = "CMD")]
+    load_image: Option<String>,
+
+    /// With --cluster kubeconfig: a directory that is the same on its nodes and here, for the state of jobs
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+/// The scenarios that need nothing but a cluster. The others test the binary, Flink or the operator alone.
+const MAIN_JOB: [&str; 4] = ["smoke", "jobs", "clusters", "faults"];
+/// Those that look at nothing but a cluster: no process of a pod is killed.
+const ANYWHERE: [&str; 3] = ["smoke", "jobs", "clusters"];
+const SMOKE: [&str; 1] = ["smoke"];
 
 /// Runs the tests; the runner's own lines are the output.
 pub fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
-    prerequisites::check(if args.fast { &[Tool::Rust] } else { prerequisites::ALL })?;
+    prerequisites::check(if args.fast { &[Tool::Rust] } else { prerequisites::TEST })?;
+    let mut totals = Totals::default();
+    if let Some(cluster) = args.cluster {
+        build()?;
+        let suites: &[&str] = if cluster == Cluster::Kubeconfig { &ANYWHERE } else { &MAIN_JOB };
+        totals.add(&mut args.own.pass(scenarios(cluster, suites)?))?;
+        return totals.close(started);
+    }
     generate::run(&generate::Args { check: true })?;
     format()?;
+    build()?;
+    let pure = ["test", "--locked", "--workspace", "--exclude", "integration-tests", "--no-fail-fast"];
+    totals.add(&mut with_kubectl(workspace::cargo(&pure), args.fast)?)?;
+    totals.add(&mut workspace::cargo(&["test", "--locked", "--package", "integration-tests", "--lib"]))?;
+    if !args.fast {
+        totals.add(&mut scenarios(Cluster::Local, &[])?)?;
+        totals.add(&mut scenarios(Cluster::Real, if args.all { &MAIN_JOB } else { &SMOKE })?)?;
+    }
+    totals.close(started)
+}
 
+fn build() -> Result<()> {
     ui::say("Building everything with its tests; the first time this takes some minutes.");
     let step = Step::start_plain("Build");
     workspace::run(&mut workspace::cargo(&["build", "--locked", "--package", "flinkctl"]))?;
     workspace::run(&mut workspace::cargo(&["test", "--locked", "--workspace", "--no-run", "--quiet"]))?;
     step.done();
+    Ok(())
+}
 
-    let mut totals = Totals::default();
-    let pure = ["test", "--locked", "--workspace", "--exclude", "integration-tests", "--no-fail-fast"];
-    totals.add(&mut workspace::cargo(&pure))?;
-    totals.add(&mut workspace::cargo(&["test", "--locked", "--package", "integration-tests", "--lib"]))?;
-    if !args.fast {
-        totals.add(&mut scenarios()?)?;
+/// A command that finds our own kubectl first, whatever is installed; only a fast run does without.
+fn with_kubectl(mut command: Command, fast: bool) -> Result<Command> {
+    if fast {
+        return Ok(command);
     }
-    totals.close(started)
+    let program = kube::ensure()?;
+    let directory = program.parent().context("the program lies in a directory")?.to_owned();
+    let path = env::var_os("PATH").unwrap_or_default();
+    command.env("PATH", env::join_paths(std::iter::once(directory).chain(env::split_paths(&path)))?);
+    Ok(command)
 }
 
 fn format() -> Result<()> {
@@ -56,19 +136,39 @@ fn format() -> Result<()> {
     Ok(())
 }
 
-/// The suites on real Flink, with all that they need.
-fn scenarios() -> Result<Command> {
+/// Suites on real Flink, with all that they need; all suites when none is named.
+fn scenarios(cluster: Cluster, suites: &[&str]) -> Result<Command> {
     let flink_home = flink::ensure(flink::DEFAULT_VERSION)?;
     let step = Step::start("Build the example jobs");
     let image = workspace::target().join("examples");
     java::build_examples(&flink_home, &image.join("flink-jobs.jar"))?;
     step.done();
-    let mut command =
-        workspace::cargo(&["test", "--locked", "--package", "integration-tests", "--no-fail-fast", "--tests"]);
+    let mut arguments = vec!["test", "--locked", "--package", "integration-tests", "--no-fail-fast"];
+    if suites.is_empty() {
+        arguments.push("--tests");
+    }
+    arguments.extend(suites.iter().flat_map(|suite| ["--test", suite]));
+    let mut command = with_kubectl(workspace::cargo(&arguments), false)?;
     command.env(setup::BINARY, workspace::target().join("debug/flinkctl"));
     command.env(setup::EXAMPLES, image);
     command.env(setup::FLINK_HOME, flink_home);
+    command.env(cluster::CLUSTER, cluster.name());
     Ok(command)
+}
+
+impl OwnCluster {
+    fn pass(&self, mut command: Command) -> Command {
+        for (name, value) in [
+            (cluster::KUBECONFIG, self.kubeconfig.as_ref().map(|file| file.as_os_str())),
+            (cluster::LOAD_IMAGE, self.load_image.as_ref().map(OsStr::new)),
+            (cluster::STATE, self.state.as_ref().map(|directory| directory.as_os_str())),
+        ] {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command
+    }
 }
 
 /// What the runner's closing lines add up to.

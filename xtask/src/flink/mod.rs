@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use integration_tests::control_plane::program;
 
 use crate::ui::Step;
 use crate::workspace;
@@ -65,7 +66,7 @@ pub fn ensure_version(version: &str) -> Result<PathBuf> {
     if is_home(&home) {
         return Ok(home);
     }
-    let cache = cache()?;
+    let cache = program::cache()?;
     let _one_at_a_time = lock(&cache)?;
     if !is_home(&home) {
         let archive = archive::fetch(version, sha256, &cache)?;
@@ -89,20 +90,8 @@ fn is_distribution(name: &OsStr) -> bool {
     name.starts_with("flink-dist") && Path::new(&*name).extension().is_some_and(|end| end == "jar")
 }
 
-/// The user's cache directory for archives: they outlive a clone of the repository.
-fn cache() -> Result<PathBuf> {
-    let base = env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| env::home_dir().map(|home| home.join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place to keep Flink's archive")?;
-    let cache = base.join("flinkctl");
-    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    Ok(cache)
-}
-
-/// Two runs at a time would fetch the same archive twice.
-fn lock(cache: &Path) -> Result<File> {
+/// Two runs at a time would fetch or build the same twice.
+pub fn lock(cache: &Path) -> Result<File> {
     let path = cache.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;

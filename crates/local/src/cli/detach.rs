@@ -20,7 +20,7 @@ const TAIL: usize = 10;
 
 pub async fn up(args: &UpArgs) -> Result<(), Error> {
     // Refusals that are certain are better told here than out of a log.
-    preflight::check(args.flink_home.as_deref().map(Path::new))?;
+    preflight::check(args.images.flink_home.as_deref().map(Path::new))?;
     let data_dir = args.data.path()?;
     if let Some(pid) = holder(&data_dir)? {
         return Err(lock::Error::Held { directory: data_dir, pid }.into());

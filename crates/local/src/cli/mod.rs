@@ -6,6 +6,7 @@ mod detach;
 mod down;
 mod install;
 mod logs;
+mod node;
 mod preflight;
 mod status;
 mod up;
@@ -17,13 +18,15 @@ use std::path::{Path, PathBuf};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::node::image::{ImageSource, parse_image};
-use crate::{instance, kubeconfig, lock, network, node};
+use crate::{instance, kubeconfig, lock, network};
 
 /// Run Flink on this machine: a Kubernetes control plane and a node in one process, for development and tests
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Command {
     /// Start the control plane, the node and the operator, and stay until Ctrl-C
     Up(UpArgs),
+    /// Run pods of another control plane on this machine: the node alone, until Ctrl-C
+    Node(NodeArgs),
     /// Show what runs
     Status(StatusArgs),
     /// Print the log of a pod
@@ -40,6 +43,19 @@ pub struct DataDir {
     data_dir: Option<PathBuf>,
 }
 
+/// What containers are made of.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Images {
+    /// Flink distribution that the image `flink` stands for
+    // An empty variable is no usage error, and no Flink.
+    #[arg(long, value_name = "DIR", env = "FLINK_HOME", value_parser = clap::builder::OsStringValueParser::new())]
+    flink_home: Option<OsString>,
+
+    /// File system of an image, as a directory that is laid over the host's, or `host` for the host itself
+    #[arg(long = "image", value_name = "NAME=DIR", value_parser = parse_image)]
+    images: Vec<(String, ImageSource)>,
+}
+
 /// Arguments of `up`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct UpArgs {
@@ -50,14 +66,8 @@ pub struct UpArgs {
     #[arg(long, value_name = "NAME", default_value = "default")]
     namespace: String,
 
-    /// Flink distribution that the image `flink` stands for
-    // An empty variable is no usage error, and no Flink.
-    #[arg(long, value_name = "DIR", env = "FLINK_HOME", value_parser = clap::builder::OsStringValueParser::new())]
-    flink_home: Option<OsString>,
-
-    /// File system of an image, as a directory that is laid over the host's, or `host` for the host itself
-    #[arg(long = "image", value_name = "NAME=DIR", value_parser = parse_image)]
-    images: Vec<(String, ImageSource)>,
+    #[command(flatten)]
+    images: Images,
 
     /// Port of the API server
     #[arg(long, value_name = "PORT", default_value_t = network::PORT)]
@@ -74,6 +84,27 @@ pub struct UpArgs {
     /// The process that `--detach` starts
     #[arg(long, hide = true, conflicts_with = "detach")]
     detached: bool,
+
+    #[command(flatten)]
+    telemetry: kit::telemetry::Options,
+}
+
+/// Arguments of `node`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct NodeArgs {
+    #[command(flatten)]
+    data: DataDir,
+
+    /// How to reach the API server, as the user `system:node:NAME` of the group `system:nodes` where nodes are held to their rights
+    #[arg(long, value_name = "FILE", env = "KUBECONFIG")]
+    kubeconfig: PathBuf,
+
+    /// Name of the node
+    #[arg(long, value_name = "NAME", default_value = up::NODE)]
+    name: String,
+
+    #[command(flatten)]
+    images: Images,
 
     #[command(flatten)]
     telemetry: kit::telemetry::Options,
@@ -139,7 +170,7 @@ pub enum Error {
     Lock(#[from] lock::Error),
     /// The node ended.
     #[error("run the node: {0}")]
-    Node(#[source] node::Error),
+    Node(#[source] crate::node::Error),
     /// Something needed does not get into the API server.
     #[error("{what}: {source}")]
     Request {
@@ -148,9 +179,15 @@ pub enum Error {
         /// What the server said.
         source: Box<kube::Error>,
     },
-    /// The instance's kubeconfig cannot be used.
-    #[error("read the instance's kubeconfig: {0}")]
+    /// A kubeconfig cannot be used.
+    #[error("read the kubeconfig: {0}")]
     Kubeconfig(#[from] kube::config::KubeconfigError),
+    /// A kubeconfig without a certificate authority.
+    #[error("use {0}: it names no certificate authority of the API server, which pods need")]
+    NoAuthority(PathBuf),
+    /// No network for pods.
+    #[error(transparent)]
+    Network(#[from] network::Error),
     /// There is no home directory.
     #[error("find a place for the instance's files: neither XDG_STATE_HOME nor HOME is set; use --data-dir")]
     NoDataDir,
@@ -200,6 +237,7 @@ pub async fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Up(args) if args.detach => detach::up(&args).await,
         Command::Up(args) => up::up(args).await,
+        Command::Node(args) => node::node(args).await,
         Command::Status(args) => status::status(&args).await,
         Command::Logs(args) => logs::logs(&args).await,
         Command::Down(args) => down::down(&args).await,

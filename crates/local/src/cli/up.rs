@@ -34,7 +34,7 @@ pub async fn up(args: UpArgs) -> Result<(), Error> {
         super::detach::leave_session()?;
     }
     kit::telemetry::init(&args.telemetry);
-    let machine = preflight::check(args.flink_home.as_deref().map(Path::new))?;
+    let machine = preflight::check(args.images.flink_home.as_deref().map(Path::new))?;
     let started = Instant::now();
     let data_dir = args.data.path()?;
     let stop = kit::shutdown::token().map_err(system("listen for signals"))?;
@@ -72,11 +72,12 @@ fn start(instance: Instance, args: &UpArgs, machine: Machine, data_dir: &Path) -
         name: NODE.to_owned(),
         data_dir: data_dir.to_owned(),
         flink_home: Some(machine.flink_home),
-        images: args.images.iter().cloned().collect(),
+        images: args.images.images.iter().cloned().collect(),
         subnet: instance.subnet(),
         executable: std::env::current_exe().map_err(system("find the running executable"))?,
         api_server: instance.url(),
         ca_pem: authority,
+        heartbeat: false,
     };
     let node = tokio::spawn(node::run(settings, stop_node.clone()));
     Ok(Parts { instance, controllers, stop_controllers, node, stop_node })

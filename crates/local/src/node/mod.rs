@@ -11,6 +11,7 @@ mod board;
 mod container;
 mod environment;
 mod event;
+mod heartbeat;
 mod hosts;
 pub mod image;
 mod killing;
@@ -40,6 +41,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What a node must be told.
 pub struct NodeSettings {
@@ -57,6 +59,8 @@ pub struct NodeSettings {
     pub api_server: String,
     /// The certificates that pods shall trust.
     pub ca_pem: String,
+    /// Whether the control plane takes a node for dead that does not say regularly that it lives.
+    pub heartbeat: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +127,7 @@ impl Machine {
 
 /// Runs the node until `shutdown`; all pods have ended when it returns.
 pub async fn run(settings: NodeSettings, shutdown: CancellationToken) -> Result<(), Error> {
+    let heartbeat = settings.heartbeat;
     let machine = Arc::new(machine(settings, &shutdown).await?);
     let (client, name) = (machine.client.clone(), machine.name.clone());
     registration::register(&machine).await.map_err(|error| Error::Register(Box::new(error)))?;
@@ -133,6 +138,7 @@ pub async fn run(settings: NodeSettings, shutdown: CancellationToken) -> Result<
         );
         machine.recorder.node(&name).warning("NoMountNamespaces", message);
     }
+    let heart = heartbeat.then(|| AbortOnDropHandle::new(tokio::spawn(heartbeat::run(Arc::clone(&machine)))));
     let services = tokio::spawn(watch_services(Arc::clone(&machine)));
     let recorder = machine.recorder.clone();
     let node = name.clone();
@@ -157,6 +163,8 @@ pub async fn run(settings: NodeSettings, shutdown: CancellationToken) -> Result<
     for (_, pod) in fleet.pods {
         let _ = pod.task.await;
     }
+    // Until here the node was alive: its pods had to be seen to their end.
+    drop(heart);
     services.abort();
     forwarder.abort();
     Ok(())

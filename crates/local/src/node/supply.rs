@@ -69,13 +69,7 @@ async fn account(sandbox: &Sandbox, spec: &PodSpec) -> Result<Option<Account>, E
     let namespace = sandbox.namespace();
     let api: Api<ServiceAccount> = Api::namespaced(sandbox.machine.client.clone(), &namespace);
     let failed = |source| Error::Token { name: name.clone(), source: Box::new(source) };
-    let wanted = if let Some(wanted) = spec.automount_service_account_token {
-        wanted
-    } else {
-        let account = api.get_opt(&name).await.map_err(failed)?;
-        account.and_then(|account| account.automount_service_account_token).unwrap_or(true)
-    };
-    if !wanted && !has_token_volume(spec) {
+    if !has_token_volume(spec) && !mounts_by_default(spec, &api, &name).await.map_err(failed)? {
         return Ok(None);
     }
     let pod = &sandbox.pod;
@@ -92,6 +86,19 @@ async fn account(sandbox: &Sandbox, spec: &PodSpec) -> Result<Option<Account>, E
         api.create_token_request(&name, &PostParams::default(), &request).await.map_err(failed)?;
     let token = answer.status.map(|status| status.token).unwrap_or_default();
     Ok(Some(Account { token, certificate: sandbox.machine.certificate.clone(), namespace }))
+}
+
+/// Whether a pod without a word of its own gets a token all the same.
+async fn mounts_by_default(spec: &PodSpec, api: &Api<ServiceAccount>, name: &str) -> kube::Result<bool> {
+    if let Some(wanted) = spec.automount_service_account_token {
+        return Ok(wanted);
+    }
+    match api.get_opt(name).await {
+        Ok(account) => Ok(account.and_then(|account| account.automount_service_account_token).unwrap_or(true)),
+        // A control plane that lets no node read accounts has put a volume into each pod that shall have a token.
+        Err(kube::Error::Api(error)) if error.is_forbidden() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn has_token_volume(spec: &PodSpec) -> bool {

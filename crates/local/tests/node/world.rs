@@ -63,6 +63,7 @@ pub fn start(data: &Path) -> (Instance, NodeSettings) {
         executable: std::env::current_exe().expect("an executable"),
         api_server: instance.url(),
         ca_pem: instance.authority_pem().to_owned(),
+        heartbeat: false,
     };
     (instance, settings)
 }

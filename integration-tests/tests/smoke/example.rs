@@ -1,0 +1,62 @@
+//! The example deployment comes up, each of its jobs stops with a savepoint and goes on from it, and everything is gone in the end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use integration_tests::objects;
+use integration_tests::world::{World, job_id, status};
+use serde_json::Value;
+
+/// The cluster of the example.
+pub const CLUSTER: &str = "demo";
+/// Those that can be saved. Flink cannot save a batch job, which is why there is one more than in the example.
+const JOBS: [&str; 3] = ["demo-counter", "demo-clicks", "demo-third"];
+const BATCH: &str = "demo-batch";
+/// Where the example keeps the state of its jobs.
+const STATE: &str = "/tmp/flinkctl-demo";
+
+pub async fn the_example_runs_is_saved_goes_on_and_leaves_nothing(world: Arc<World>) -> Result<()> {
+    let applied = Instant::now();
+    world.apply(&[example(world.state())?]).await?;
+    let mut executions = Vec::new();
+    for name in JOBS {
+        executions.push(job_id(&world.running(name).await?).to_owned());
+    }
+    world.running(BATCH).await?;
+    println!("all jobs RUNNING {:.1} s after apply", applied.elapsed().as_secs_f64());
+
+    for name in JOBS {
+        world.request("fj", name, "STOP").await?;
+    }
+    let mut savepoints = Vec::new();
+    for name in JOBS {
+        let stopped = world.stopped(name).await?;
+        let path = status(&stopped, "savepointPath").to_owned();
+        ensure!(path.contains("/savepoints/"), "{name} was not saved: {}", stopped["status"]);
+        savepoints.push(path);
+    }
+
+    for name in JOBS {
+        world.request("fj", name, "START").await?;
+    }
+    for ((name, before), savepoint) in JOBS.into_iter().zip(&executions).zip(&savepoints) {
+        let job = world.running_again(name, before).await?;
+        world.restored(CLUSTER, job_id(&job), savepoint).await.with_context(|| name.to_owned())?;
+    }
+
+    world.local.kubectl(&["delete", "fd", CLUSTER, "--wait=true", "--timeout=90s"]).await?;
+    world.leaves_nothing(CLUSTER).await
+}
+
+/// The example with a third job that counts, and another directory for state, so that a demo may run beside this.
+fn example(state: &Path) -> Result<Value> {
+    let text = objects::example("deployment")?.to_string();
+    ensure!(text.contains(STATE), "the example keeps its state elsewhere than in {STATE}");
+    let mut deployment: Value = serde_json::from_str(&text.replace(STATE, &state.to_string_lossy()))?;
+    let jobs = deployment["spec"]["jobs"].as_array_mut().context("the example has jobs")?;
+    let first = jobs.first().context("the example has a job")?.to_string();
+    jobs.push(serde_json::from_str(&first.replace("counter", "third"))?);
+    Ok(deployment)
+}

@@ -13,8 +13,9 @@ static UID: LazyLock<Regex> =
 static TIME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").expect("a constant"));
 /// Versions in messages.
-static VERSION: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?i)(resource ?version[a-z ]*:? ?)(\d+)( \(\d+\))?").expect("a constant"));
+static VERSION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?i)(resource ?version[a-z ]*["\\]*:? ?["\\]*)(\d+)( \(\d+\))?"#).expect("a constant")
+});
 static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[dhms])+$").expect("a constant"));
 
 /// What one server has shown so far in a program.
@@ -34,6 +35,14 @@ impl Normal {
     fn value(&mut self, value: &Value, key: &str) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text, key)),
+            // Writers are ordered by the second in which they wrote.
+            Value::Array(items) if key == "managedFields" => {
+                let mut items = items.clone();
+                items.sort_by_key(|item| {
+                    ["operation", "manager", "apiVersion", "subresource"].map(|name| item[name].to_string())
+                });
+                items.iter().map(|item| self.value(item, "")).collect()
+            }
             Value::Array(items) => items.iter().map(|item| self.value(item, key)).collect(),
             Value::Object(members) => {
                 self.learn(members);

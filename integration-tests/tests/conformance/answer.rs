@@ -1,11 +1,16 @@
 //! What a server answers.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
 use crate::case::{Content, Step};
+
+/// What takes longer has no end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,19 +54,22 @@ pub async fn ask(client: &Client, verb: &str, path: &str, step: &Step, body: Opt
         request = request.header("content-type", step.content.header());
     }
     let request = request.body(Body::from(bytes)).with_context(|| format!("`{verb} {path}` is no request"))?;
-    let response = client.send(request).await.with_context(|| format!("no answer to `{verb} {path}`"))?;
-    let code = response.status().as_u16();
-    let warnings = response
-        .headers()
+    let whole = async {
+        let response = client.send(request).await.with_context(|| format!("no answer to `{verb} {path}`"))?;
+        let (head, body) = response.into_parts();
+        let bytes = body.collect_bytes().await.with_context(|| format!("the answer to `{verb} {path}` broke off"))?;
+        anyhow::Ok((head, bytes))
+    };
+    let (head, bytes) = tokio::time::timeout(PATIENCE, whole)
+        .await
+        .with_context(|| format!("the answer to `{verb} {path}` does not end within {} s", PATIENCE.as_secs()))??;
+    let code = head.status.as_u16();
+    let warnings = head
+        .headers
         .get_all("warning")
         .iter()
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         .collect();
-    let bytes = response
-        .into_body()
-        .collect_bytes()
-        .await
-        .with_context(|| format!("the answer to `{verb} {path}` broke off"))?;
     let text = String::from_utf8_lossy(&bytes);
     let body = if watch && code == 200 {
         let lines = text.lines().filter(|line| !line.trim().is_empty());

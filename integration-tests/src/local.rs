@@ -111,7 +111,7 @@ impl Local {
     async fn populate(&mut self) -> Result<()> {
         let plane = self.plane.as_ref().expect("only a genuine control plane is populated");
         let mut command = command(&self.options, "node");
-        command.arg("--kubeconfig").arg(plane.node_kubeconfig());
+        command.args(plane.node_flags());
         self.server = Some(spawn(command, &self.options)?);
         cluster::install_basics(self).await?;
         cluster::node_ready(&self.client, control_plane::NODE).await?;

@@ -6,6 +6,7 @@ mod files;
 pub mod instance;
 pub mod kubeconfig;
 pub mod lock;
+mod logs;
 pub mod machinery;
 pub mod network;
 pub mod node;

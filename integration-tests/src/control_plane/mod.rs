@@ -184,9 +184,16 @@ impl ControlPlane {
         self.directory.join("kubeconfig")
     }
 
-    /// The kubeconfig of the node [`NODE`].
-    pub fn node_kubeconfig(&self) -> PathBuf {
-        self.directory.join("node.kubeconfig")
+    /// The flags with which `flinkctl local node` is the node [`NODE`] of this control plane.
+    pub fn node_flags(&self) -> Vec<String> {
+        [
+            ("kubeconfig", "node.kubeconfig"),
+            ("tls-cert-file", "node.crt"),
+            ("tls-private-key-file", "node.key"),
+            ("client-ca-file", "ca.crt"),
+        ]
+        .map(|(flag, file)| format!("--{flag}={}", self.directory.join(file).display()))
+        .to_vec()
     }
 
     /// What the API server says that it is, such as `v1.36.3`.

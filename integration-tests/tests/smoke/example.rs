@@ -27,6 +27,7 @@ pub async fn the_example_runs_is_saved_goes_on_and_leaves_nothing(world: Arc<Wor
     world.running(BATCH).await?;
     println!("all jobs RUNNING {:.1} s after apply", applied.elapsed().as_secs_f64());
 
+    logs(&world).await?;
     for name in JOBS {
         world.request("fj", name, "STOP").await?;
     }
@@ -48,6 +49,20 @@ pub async fn the_example_runs_is_saved_goes_on_and_leaves_nothing(world: Arc<Wor
 
     world.local.kubectl(&["delete", "fd", CLUSTER, "--wait=true", "--timeout=90s"]).await?;
     world.leaves_nothing(CLUSTER).await
+}
+
+/// Logs come from where the pods run, through the API server.
+async fn logs(world: &World) -> Result<()> {
+    let pod = world.pod(&format!("clusterName={CLUSTER},role=jobmanager")).await?;
+    let whole = world.local.kubectl(&["logs", &pod]).await?;
+    ensure!(whole.contains("JobManager") || whole.contains("Dispatcher"), "the log of {pod} is Flink's: {whole}");
+    let last = world.local.kubectl(&["logs", &pod, "--tail=1"]).await?;
+    ensure!(last.lines().count() == 1, "one line was asked for: {last}");
+    let bootstrap = world.local.list("pod", "role=bootstrap").await?;
+    let name = bootstrap.first().and_then(|pod| pod["metadata"]["name"].as_str()).context("a bootstrap has run")?;
+    let ended = world.local.kubectl(&["logs", "-f", name]).await?;
+    ensure!(!ended.is_empty(), "the log of a pod that has ended comes, and ends");
+    Ok(())
 }
 
 /// The example with a third job that counts, and another directory for state, so that a demo may run beside this.

@@ -54,7 +54,7 @@ async fn wait(plane: &mut ControlPlane, program: &std::path::Path) -> Result<()>
     println!("export KUBECONFIG={}", plane.kubeconfig().display());
     println!("export PATH={}:$PATH", kubectl.parent().unwrap_or(program).display());
     println!("# a node that runs pods as processes of this machine:");
-    println!("#   flinkctl local node --kubeconfig {} --data-dir DIR", plane.node_kubeconfig().display());
+    println!("#   flinkctl local node --data-dir DIR {}", plane.node_flags().join(" "));
     ui::say("It stays until you press Ctrl-C, and then nothing of it remains.");
     let mut looks = tokio::time::interval(Duration::from_secs(1));
     let end = ui::interrupted();

@@ -107,7 +107,26 @@ pub struct NodeArgs {
     images: Images,
 
     #[command(flatten)]
+    server: NodeServer,
+
+    #[command(flatten)]
     telemetry: kit::telemetry::Options,
+}
+
+/// How the API server can ask the node for logs; without it, `kubectl logs` has no answer.
+#[derive(Debug, Clone, clap::Args)]
+pub struct NodeServer {
+    /// Certificate of the node's own server, whose port is 10250
+    #[arg(long = "tls-cert-file", value_name = "FILE", requires_all = ["key", "clients"])]
+    certificate: Option<PathBuf>,
+
+    /// Private key of that certificate
+    #[arg(long = "tls-private-key-file", value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+
+    /// Authority of the certificates with which API servers ask the node
+    #[arg(long = "client-ca-file", value_name = "FILE", requires = "certificate")]
+    clients: Option<PathBuf>,
 }
 
 /// Arguments of `status`.

@@ -14,7 +14,7 @@ use super::{Error, NodeArgs, request, system};
 use crate::files;
 use crate::lock::Lock;
 use crate::network::Network;
-use crate::node::{self, NodeSettings};
+use crate::node::{self, NodeSettings, kubelet};
 
 /// Length of a line of PEM.
 const PEM_LINE: usize = 64;
@@ -53,10 +53,17 @@ pub async fn node(args: NodeArgs) -> Result<(), Error> {
         api_server,
         ca_pem,
         heartbeat: true,
+        kubelet: args.server.settings(),
     };
     let result = node::run(settings, stop).await.map_err(Error::Node);
     eprintln!("flinkctl local: stopped");
     result
+}
+
+impl super::NodeServer {
+    fn settings(self) -> Option<kubelet::Settings> {
+        Some(kubelet::Settings { certificate: self.certificate?, key: self.key?, clients: self.clients? })
+    }
 }
 
 /// N of 127.N.0.0/16. Next to a control plane on loopback it is the control plane's, so that Services have addresses of the same network as

@@ -15,6 +15,7 @@ mod heartbeat;
 mod hosts;
 pub mod image;
 mod killing;
+pub mod kubelet;
 mod pod;
 mod ports;
 mod probe;
@@ -61,6 +62,8 @@ pub struct NodeSettings {
     pub ca_pem: String,
     /// Whether the control plane takes a node for dead that does not say regularly that it lives.
     pub heartbeat: bool,
+    /// How the control plane can ask the node for logs; a local one reads them itself.
+    pub kubelet: Option<kubelet::Settings>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,8 @@ pub enum Error {
     Directory { path: PathBuf, source: io::Error },
     #[error("start the thread that starts processes")]
     Spawner(#[source] io::Error),
+    #[error(transparent)]
+    Kubelet(#[from] kubelet::Error),
     #[error("register the node")]
     Register(#[source] Box<kube::Error>),
     #[error("watch {0}")]
@@ -127,10 +132,14 @@ impl Machine {
 
 /// Runs the node until `shutdown`; all pods have ended when it returns.
 pub async fn run(settings: NodeSettings, shutdown: CancellationToken) -> Result<(), Error> {
-    let heartbeat = settings.heartbeat;
+    let (heartbeat, kubelet) = (settings.heartbeat, settings.kubelet.clone());
     let machine = Arc::new(machine(settings, &shutdown).await?);
+    let kubelet = match kubelet {
+        Some(settings) => Some(kubelet::Kubelet::bind(&settings, machine.address()).await?),
+        None => None,
+    };
     let (client, name) = (machine.client.clone(), machine.name.clone());
-    registration::register(&machine).await.map_err(|error| Error::Register(Box::new(error)))?;
+    registration::register(&machine, kubelet.is_some()).await.map_err(|error| Error::Register(Box::new(error)))?;
     if machine.isolation.is_none() {
         let message = format!(
             "no mount namespaces ({}): pods see the host's files, and their volumes where the host has them",
@@ -149,11 +158,25 @@ pub async fn run(settings: NodeSettings, shutdown: CancellationToken) -> Result<
     let pods: Api<Pod> = Api::all(client);
     let config = watcher::Config::default().fields(&format!("spec.nodeName={name}"));
     let mut events = Box::pin(watcher(pods, config).default_backoff());
-    let mut fleet = Fleet { machine: Arc::clone(&machine), pods: HashMap::new(), listed: None };
+    let mut fleet = Fleet {
+        machine: Arc::clone(&machine),
+        pods: HashMap::new(),
+        listed: None,
+        published: kubelet::Pods::default(),
+    };
+    let kubelet = kubelet.map(|kubelet| {
+        let serving = kubelet.serve(Arc::clone(&fleet.published), machine.data.clone(), shutdown.clone());
+        AbortOnDropHandle::new(tokio::spawn(serving))
+    });
     loop {
         tokio::select! {
             event = events.next() => match event {
-                Some(Ok(event)) => fleet.handle(event),
+                Some(Ok(event)) => {
+                    fleet.handle(event);
+                    if kubelet.is_some() {
+                        fleet.publish();
+                    }
+                }
                 Some(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "the watch of pods was interrupted"),
                 None => break,
             },
@@ -164,7 +187,7 @@ pub async fn run(settings: NodeSettings, shutdown: CancellationToken) -> Result<
         let _ = pod.task.await;
     }
     // Until here the node was alive: its pods had to be seen to their end.
-    drop(heart);
+    drop((heart, kubelet));
     services.abort();
     forwarder.abort();
     Ok(())
@@ -206,6 +229,8 @@ struct Fleet {
     pods: HashMap<String, pod::Handle>,
     /// What a list has named so far, while it is read.
     listed: Option<Vec<Pod>>,
+    /// What the server knows of them.
+    published: kubelet::Pods,
 }
 
 impl Fleet {

@@ -1,7 +1,7 @@
 //! What a node finds out about its machine when it starts, and the Node object that says so.
 
 use super::process::{Error, Spawner};
-use super::{Isolation, Machine};
+use super::{Isolation, Machine, kubelet};
 use crate::shim::{Order, Place, Root};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
@@ -30,7 +30,7 @@ impl Capacity {
 }
 
 /// Creates the Node object, or says again what it is. After that nothing is written about the node.
-pub(super) async fn register(machine: &Machine) -> kube::Result<()> {
+pub(super) async fn register(machine: &Machine, serves: bool) -> kube::Result<()> {
     let nodes: Api<Node> = Api::all(machine.client.clone());
     let name = &machine.name;
     let labels =
@@ -51,6 +51,7 @@ pub(super) async fn register(machine: &Machine) -> kube::Result<()> {
             {"type": "InternalIP", "address": machine.address().to_string()},
             {"type": "Hostname", "address": name},
         ],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": if serves { kubelet::PORT } else { 0 }}},
         "conditions": [
             condition("MemoryPressure", "False", "KubeletHasSufficientMemory"),
             condition("DiskPressure", "False", "KubeletHasNoDiskPressure"),

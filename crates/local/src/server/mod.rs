@@ -10,9 +10,9 @@ mod accounts;
 mod identity;
 mod listen;
 mod logs;
-mod reply;
+pub(crate) mod reply;
 mod service;
-mod status;
+pub(crate) mod status;
 mod tokens;
 mod watches;
 

@@ -24,7 +24,7 @@ const RESOURCES: &[(&str, bool, &[&str])] = &[
     ("apis/rbac.authorization.k8s.io/v1", false, &["clusterrolebindings", "clusterroles"]),
     ("apis/apiextensions.k8s.io/v1", false, &["customresourcedefinitions"]),
     ("apis/nextbreakpoint.com/v1", true, &["flinkclusters", "flinkdeployments", "flinkjobs"]),
-    ("apis/example.test/v1", true, &["widgets"]),
+    ("apis/example.test/v1", true, &["gauges", "widgets"]),
     ("apis/example.test/v1", false, &["planets"]),
 ];
 

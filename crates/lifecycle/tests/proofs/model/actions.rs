@@ -1,16 +1,13 @@
 //! What can happen next.
 
 use api::annotations::Action;
-use api::record::{ClusterRecord, JobRecord, Stop};
-use lifecycle::command::{self, Inbox, Outcome};
+use api::record::{ClusterPhase, ClusterRecord, JobPhase, JobRecord, Stop};
+use lifecycle::command::{self, Inbox, Outcome, Report};
 use lifecycle::transitions::{CLUSTER, Edge, JOB};
 use lifecycle::{cluster, job};
 
-use super::world::{Ask, Course, Late, Object, Progress, State, World};
-use super::{
-    Laws, clock,
-    looks::{Answer, request},
-};
+use super::world::{Ask, Budget, Course, Late, Object, Progress, Seen, Silence, State, World};
+use super::{Laws, clock, looks::request};
 use crate::table::phase_name;
 
 /// What becomes of a supervisor's decision.
@@ -25,8 +22,8 @@ pub enum Fate {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Act {
-    Cluster(Fate, Answer),
-    Job(Fate, Answer),
+    Cluster(Fate),
+    Job(Fate),
     /// A supervisor that leads no longer acts on what it knew.
     DeposedCluster,
     DeposedJob,
@@ -54,6 +51,8 @@ pub enum Act {
     JobManagerDies {
         at_once: bool,
     },
+    /// It no longer answers, and runs on; it answers again.
+    JobManagerIsSilent(bool),
     PodGone(String),
     Checkpoint,
     Completes {
@@ -81,8 +80,8 @@ impl Act {
     pub fn goes_on(&self) -> bool {
         matches!(
             self,
-            Self::Cluster(Fate::Done, Answer::Yes)
-                | Self::Job(Fate::Done, Answer::Yes)
+            Self::Cluster(Fate::Done)
+                | Self::Job(Fate::Done)
                 | Self::BootstrapAsks
                 | Self::BootstrapSubmits
                 | Self::Completes { success: true, .. }
@@ -108,6 +107,11 @@ pub fn possible(world: &World, acts: &mut Vec<Act>) {
     if budget.job_manager_deaths > 0 && world.pods.iter().any(|pod| pod.is_job_manager() && !pod.over) {
         acts.extend([Act::JobManagerDies { at_once: false }, Act::JobManagerDies { at_once: true }]);
     }
+    match world.pods.iter().filter(|pod| pod.is_job_manager() && !pod.over).map(|pod| pod.silence).max() {
+        Some(Silence::None) if budget.silences > 0 => acts.push(Act::JobManagerIsSilent(true)),
+        Some(Silence::Short | Silence::Long) => acts.push(Act::JobManagerIsSilent(false)),
+        _ => {}
+    }
     if world.full {
         acts.push(Act::Full(false));
     } else if budget.full_nodes > 0 {
@@ -120,23 +124,18 @@ pub fn possible(world: &World, acts: &mut Vec<Act>) {
 
 fn supervisors(world: &World, acts: &mut Vec<Act>) {
     let budget = &world.budget;
-    for (exists, act) in [
-        (world.cluster.is_some(), Act::Cluster as fn(Fate, Answer) -> Act),
-        (world.job.is_some(), Act::Job as fn(Fate, Answer) -> Act),
-    ] {
+    for (exists, act) in
+        [(world.cluster.is_some(), Act::Cluster as fn(Fate) -> Act), (world.job.is_some(), Act::Job as fn(Fate) -> Act)]
+    {
         if !exists {
             continue;
         }
-        acts.push(act(Fate::Done, Answer::Yes));
+        acts.push(act(Fate::Done));
         if budget.crashes > 0 {
-            acts.push(act(Fate::Crash, Answer::Yes));
+            acts.push(act(Fate::Crash));
         }
         if budget.late > 0 {
-            acts.push(act(Fate::Late, Answer::Yes));
-        }
-        if budget.silences > 0 {
-            acts.push(act(Fate::Done, Answer::No));
-            acts.push(act(Fate::Done, Answer::NeverAgain));
+            acts.push(act(Fate::Late));
         }
     }
     for index in 0..world.late.len() {
@@ -257,36 +256,55 @@ fn repeats<R>(object: &Object<R>, command: Option<&api::record::Command>) -> boo
     matches!(command::inbox(command, request(object).as_ref()), Inbox::UnderWay | Inbox::Reset)
 }
 
+/// Whether what is reported as done was done.
+fn job_has_done(report: &Report, before: &JobRecord, after: &JobRecord) -> bool {
+    match report.action.as_str() {
+        _ if report.outcome != Outcome::Done => true,
+        "START" => after.phase == JobPhase::Running,
+        "STOP" => matches!(after.phase, JobPhase::Ended { .. }),
+        "TRIGGER_SAVEPOINT" => after.savepoint.is_some() && after.savepoint != before.savepoint,
+        _ => after.savepoint.is_none(),
+    }
+}
+
+fn cluster_has_done(report: &Report, after: &ClusterRecord) -> bool {
+    match report.action.as_str() {
+        _ if report.outcome != Outcome::Done => true,
+        "START" => matches!(after.phase, ClusterPhase::Started { .. }),
+        _ => after.phase == ClusterPhase::Stopped,
+    }
+}
+
 impl World {
     pub fn act(&mut self, act: Act, laws: &Laws) {
         match act {
-            Act::Cluster(fate, answer) => {
-                let step = self.decide_cluster(self, answer);
+            Act::Cluster(fate) => {
+                let step = self.decide_cluster(self);
                 // Without effects there is nothing to lose.
                 let step = step.filter(|step| fate == Fate::Done || !step.effects.is_empty());
                 if let (Some(step), Some(base)) = (step, self.cluster.clone()) {
-                    self.spend(fate, answer);
+                    self.spend(fate);
                     self.carry_out_cluster(step, base, fate, laws);
                 }
             }
-            Act::Job(fate, answer) => {
-                let step = self.decide_job(self, answer, laws);
+            Act::Job(fate) => {
+                let step = self.decide_job(self, laws);
                 let step = step.filter(|step| fate == Fate::Done || !step.effects.is_empty());
                 if let (Some(step), Some(base)) = (step, self.job.clone()) {
-                    self.spend(fate, answer);
+                    self.spend(fate);
                     self.carry_out_job(step, base, fate, laws);
                 }
             }
             Act::DeposedCluster => {
                 let Some(known) = self.deposed.take() else { return };
-                let step = known.decide_cluster(self, Answer::Yes);
+                let step = known.decide_cluster(self);
                 if let (Some(step), Some(base)) = (step, known.cluster) {
                     self.carry_out_cluster(step, base, Fate::Done, laws);
                 }
             }
             Act::DeposedJob => {
                 let Some(known) = self.deposed.take() else { return };
-                let step = known.decide_job(self, Answer::Yes, laws);
+                let step = known.decide_job(self, laws);
                 if let (Some(step), Some(base)) = (step, known.job) {
                     self.carry_out_job(step, base, Fate::Done, laws);
                 }
@@ -303,9 +321,7 @@ impl World {
             Act::Fresh => self.stale = None,
             Act::Depose => {
                 take(&mut self.budget.deposed);
-                let known =
-                    World { budget: super::Budget::NONE, witness: super::world::Witness::default(), ..self.clone() };
-                self.deposed = Some(Box::new(known));
+                self.deposed = Some(Box::new(self.knowledge()));
             }
             Act::Asks { of_cluster, action, stamped, without_savepoint } => {
                 self.asks(of_cluster, action, stamped, without_savepoint);
@@ -332,14 +348,18 @@ impl World {
         }
     }
 
-    fn spend(&mut self, fate: Fate, answer: Answer) {
+    /// What a supervisor knows: objects as its caches have them, and nothing of Flink, which it asks.
+    fn knowledge(&self) -> Self {
+        let Seen { pods, bootstrap } = self.seen();
+        let (cluster, job, triggers) = (self.cluster.clone(), self.job.clone(), self.triggers);
+        Self { cluster, job, pods, bootstrap, triggers, ..Self::new(Budget::NONE) }
+    }
+
+    fn spend(&mut self, fate: Fate) {
         match fate {
             Fate::Done => {}
             Fate::Crash => take(&mut self.budget.crashes),
             Fate::Late => take(&mut self.budget.late),
-        }
-        if answer != Answer::Yes {
-            take(&mut self.budget.silences);
         }
     }
 
@@ -358,7 +378,7 @@ impl World {
                 self.bootstrap.iter_mut().for_each(|own| own.progress = Progress::Ended(outcome.clone()));
             }
             Act::Full(full) => {
-                self.budget.full_nodes -= u8::from(full);
+                self.budget.full_nodes = self.budget.full_nodes.saturating_sub(u8::from(full));
                 self.full = full;
                 self.pods.iter_mut().for_each(|pod| pod.pending &= full);
             }
@@ -385,6 +405,12 @@ impl World {
                     Some(uid) => self.end_process(&uid),
                     None => {}
                 }
+            }
+            Act::JobManagerIsSilent(silent) => {
+                self.budget.silences -= u8::from(silent);
+                let silence = if silent { Silence::Short } else { Silence::None };
+                let managers = self.pods.iter_mut().filter(|pod| pod.is_job_manager() && !pod.over);
+                managers.for_each(|pod| pod.silence = silence);
             }
             Act::PodGone(uid) => self.remove_pod(&uid),
             Act::Checkpoint => {
@@ -455,6 +481,8 @@ impl World {
         self.job.iter_mut().for_each(|job| clock::tick_job(&mut job.record));
         self.cluster.iter_mut().for_each(|cluster| clock::tick_cluster(&mut cluster.record));
         self.stale = None;
+        let silent = self.pods.iter_mut().filter(|pod| pod.silence != Silence::None);
+        silent.for_each(|pod| pod.silence = Silence::Long);
         if laws.submissions_are_short {
             self.in_flight.clear();
         }
@@ -469,9 +497,7 @@ impl World {
             }
             let Some(object) = self.job.as_mut() else { return };
             let draws = |record: &JobRecord| match (&record.phase, &record.operation) {
-                (api::record::JobPhase::Stopping { stop: Stop::Savepoint { trigger_id, .. }, .. }, _) => {
-                    Some(trigger_id.clone())
-                }
+                (JobPhase::Stopping { stop: Stop::Savepoint { trigger_id, .. }, .. }, _) => Some(trigger_id.clone()),
                 (_, operation) => operation.as_ref().map(|operation| operation.trigger_id.clone()),
             };
             let drawn = draws(&step.record).filter(|draw| Some(draw) != draws(&base.record).as_ref());
@@ -484,6 +510,8 @@ impl World {
             self.witness_edge(news, changed, JOB);
             let heard = self.position(step.record.attempt.as_ref().and_then(|attempt| attempt.savepoint.as_deref()));
             self.witness.newest = self.witness.newest.max(heard);
+            self.witness.untrue |=
+                step.report.as_ref().is_some_and(|report| !job_has_done(report, &base.record, &step.record));
             let taken = self.witness_command(&base, &base.record.command, &step.record.command);
             let refused = step.report.as_ref().is_some_and(|report| report.outcome == Outcome::Refused);
             let unsaved = |ask: &Ask| ask.action == Action::Stop && !laws.savepoints_are_automatic;
@@ -514,6 +542,7 @@ impl World {
             let news = (phase_name(&base.record.phase), phase_name(&step.record.phase));
             let changed = base.record.phase != step.record.phase;
             self.witness_edge(news, changed, CLUSTER);
+            self.witness.untrue |= step.report.as_ref().is_some_and(|report| !cluster_has_done(report, &step.record));
             self.witness_command(&base, &base.record.command, &step.record.command);
         }
         match fate {

@@ -6,7 +6,6 @@ use api::record::{ClusterPhase, End, JobPhase};
 
 use super::Laws;
 use super::actions::{Act, Fate};
-use super::looks::Answer;
 use super::world::{Budget, Course, Progress, World};
 
 /// Rounds after which a world that still moves has lost its way.
@@ -15,7 +14,7 @@ const ROUNDS: usize = 400;
 impl World {
     /// One fair round: all that can happen without a fault happens, time at last.
     fn round(&mut self, laws: &Laws) {
-        for act in [Act::Fresh, Act::Cluster(Fate::Done, Answer::Yes), Act::Job(Fate::Done, Answer::Yes)] {
+        for act in [Act::Fresh, Act::Cluster(Fate::Done), Act::Job(Fate::Done)] {
             self.act(act, laws);
         }
         if let Some(bootstrap) = self.bootstrap.clone() {

@@ -4,7 +4,9 @@ use api::record::{Attempt, ClusterRecord, Incarnation, JobRecord};
 use lifecycle::{cluster, ids, job};
 
 use super::Laws;
-use super::world::{Bootstrap, Course, Execution, Late, Name, Object, Operation, Pod, Progress, Saved, State, World};
+use super::world::{
+    Bootstrap, Course, Execution, Late, Name, Object, Operation, Pod, Progress, Saved, Silence, State, World,
+};
 use crate::job_case::UID;
 
 /// Takes the action back, if it is still that one; its serial.
@@ -65,7 +67,15 @@ impl World {
         }
         let uid = self.uid(name);
         let pending = self.full && matches!(name, Name::TaskManager(..));
-        self.pods.push(Pod { name, uid, deleting: false, over: false, orphaned: false, pending });
+        self.pods.push(Pod {
+            name,
+            uid,
+            deleting: false,
+            over: false,
+            orphaned: false,
+            pending,
+            silence: Silence::None,
+        });
         self.pods.sort();
     }
 

@@ -2,7 +2,7 @@
 
 use api::RescalePolicy;
 use api::record::{Checkpoints, ClusterNext, ClusterPhase, ClusterRecord, JobPhase, JobRecord, Restore, Stop};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use lifecycle::cluster::{self, FlinkView, JobView, PodState, PodView};
 use lifecycle::command::{Request, Requested};
 use lifecycle::job::{
@@ -12,18 +12,8 @@ use lifecycle::{Reading, ids};
 
 use super::Laws;
 use super::clock;
-use super::world::{Course, Name, Object, Pod, Progress, Seen, State, World};
+use super::world::{Course, Name, Object, Pod, Progress, Seen, Silence, State, World};
 use crate::job_case::UID;
-
-/// Whether the JobManager answers this time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Answer {
-    Yes,
-    /// A request failed.
-    No,
-    /// All requests have failed for long.
-    NeverAgain,
-}
 
 /// The serial stands for the resourceVersion.
 pub fn request<R>(object: &Object<R>) -> Option<Request> {
@@ -47,7 +37,7 @@ fn cluster_desired(object: &Object<ClusterRecord>) -> cluster::Desired {
         task_slots: 1,
         rescale_policy: RescalePolicy::None,
         rescale_delay: clock::TICK,
-        task_timeout: SignedDuration::from_secs(30),
+        task_timeout: clock::TICK,
         cancel_unmanaged: false,
         request: request(object),
     }
@@ -106,9 +96,16 @@ fn job_view(object: &Object<JobRecord>) -> JobView {
     JobView { name: "c-job".into(), slots: 1, live, settled, supervised: object.supervised, flink_id }
 }
 
-fn unknown<T>(answer: Answer) -> Reading<T> {
-    let since = if answer == Answer::NeverAgain { clock::long_ago() } else { clock::now(0) };
+fn unknown<T>(since: Timestamp) -> Reading<T> {
     Reading::Unknown { why: "no answer".into(), since }
+}
+
+/// What a JobManager says, if it says anything.
+fn told<T>(manager: &Reading<&Pod>, what: impl FnOnce(&Pod) -> T) -> Reading<T> {
+    match manager {
+        Reading::Known(manager) => Reading::Known(what(manager)),
+        Reading::Unknown { since, .. } => unknown(*since),
+    }
 }
 
 impl World {
@@ -133,19 +130,16 @@ impl World {
     }
 
     /// Decides about the cluster as `self` looks; `real` answers requests.
-    pub fn decide_cluster(&self, real: &Self, answer: Answer) -> Option<cluster::Step> {
+    pub fn decide_cluster(&self, real: &Self) -> Option<cluster::Step> {
         let object = self.cluster.as_ref()?;
         let seen = self.seen();
-        let flink = match real.ask_as(self, &seen, answer) {
-            None => unknown(answer),
-            Some(manager) => Reading::Known(FlinkView {
-                version: "2".into(),
-                supported: true,
-                slots_total: real.slots(&manager),
-                task_managers: vec![],
-                live_jobs: vec![],
-            }),
-        };
+        let flink = told(&real.ask_as(self, &seen), |manager| FlinkView {
+            version: "2".into(),
+            supported: true,
+            slots_total: real.slots(manager),
+            task_managers: vec![],
+            live_jobs: vec![],
+        });
         Some(cluster::step(&cluster::Observed {
             record: &object.record,
             desired: &cluster_desired(object),
@@ -159,40 +153,43 @@ impl World {
     }
 
     /// A JobManager is asked at its pod's address, so that nobody else answers.
-    fn ask_as(&self, looker: &Self, seen: &Seen, answer: Answer) -> Option<Pod> {
-        let pod = looker.current(seen).filter(|_| answer == Answer::Yes)?;
-        self.job_manager(&pod.uid).cloned()
+    fn ask_as(&self, looker: &Self, seen: &Seen) -> Reading<&Pod> {
+        let asked = looker.current(seen).and_then(|pod| self.job_manager(&pod.uid));
+        match asked.map(|pod| (pod, pod.silence)) {
+            Some((pod, Silence::None)) => Reading::Known(pod),
+            None | Some((_, Silence::Short)) => unknown(clock::now(0)),
+            Some((_, Silence::Long)) => unknown(clock::long_ago()),
+        }
     }
 
     /// Decides about the job as `self` looks; `real` answers requests.
-    pub fn decide_job(&self, real: &Self, answer: Answer, laws: &Laws) -> Option<job::Step> {
+    pub fn decide_job(&self, real: &Self, laws: &Laws) -> Option<job::Step> {
         let object = self.job.as_ref()?;
         let seen = self.seen();
-        let manager = real.ask_as(self, &seen, answer);
+        let manager = real.ask_as(self, &seen);
+        let nothing = || unknown(clock::now(0));
         let desired = job_desired(object, laws);
         Some(job::step(&job::Observed {
             record: &object.record,
             desired: &desired,
-            cluster: self.cluster_view(real, &seen, manager.as_ref(), answer, laws),
+            cluster: self.cluster_view(real, &seen, &manager, laws),
             bootstrap: bootstrap(&seen),
-            checkpoints: match (&manager, &object.record.attempt) {
-                (Some(_), Some(attempt)) => {
-                    Reading::Known(Checkpoints::Directory { path: format!("ck/{}", attempt.job_id), retained: true })
+            checkpoints: object.record.attempt.as_ref().map_or_else(nothing, |attempt| {
+                let path = format!("ck/{}", attempt.job_id);
+                told(&manager, |_| Checkpoints::Directory { path, retained: true })
+            }),
+            operation: operation(real, &object.record, &manager),
+            evidence: match &object.record.attempt {
+                Some(attempt) if object.record.restore == Restore::Newest => {
+                    told(&manager, |_| real.evidence(&job::places(attempt, Some("ck")), laws))
                 }
-                _ => unknown(answer),
-            },
-            operation: operation(real, &object.record, manager.as_ref()),
-            evidence: match (&manager, &object.record.attempt) {
-                (Some(_), Some(attempt)) if object.record.restore == Restore::Newest => {
-                    Reading::Known(real.evidence(&job::places(attempt, Some("ck")), laws))
-                }
-                _ => unknown(answer),
+                _ => unknown(clock::now(0)),
             },
             now: clock::now(self.triggers),
         }))
     }
 
-    fn cluster_view(&self, real: &Self, seen: &Seen, manager: Option<&Pod>, answer: Answer, laws: &Laws) -> Cluster {
+    fn cluster_view(&self, real: &Self, seen: &Seen, manager: &Reading<&Pod>, laws: &Laws) -> Cluster {
         let (state, without_savepoint) = match self.cluster.as_ref().map(|object| &object.record.phase) {
             None => (ClusterState::Missing, false),
             Some(ClusterPhase::New | ClusterPhase::Starting { .. }) => (ClusterState::Starting, false),
@@ -220,8 +217,8 @@ impl World {
                 address: "10.0.0.1".into(),
             }),
             alive,
-            slots: manager.is_some_and(|manager| real.slots(manager) > 0),
-            jobs: manager.map_or_else(|| unknown(answer), |manager| Reading::Known(real.jobs_of(manager))),
+            slots: manager.known().is_some_and(|manager| real.slots(manager) > 0),
+            jobs: told(manager, |manager| real.jobs_of(manager)),
         }
     }
 
@@ -270,13 +267,14 @@ fn bootstrap(seen: &Seen) -> BootstrapView {
     }
 }
 
-fn operation(real: &World, record: &JobRecord, manager: Option<&Pod>) -> OperationView {
+fn operation(real: &World, record: &JobRecord, manager: &Reading<&Pod>) -> OperationView {
     let trigger = match (&record.phase, &record.operation) {
         (JobPhase::Stopping { stop: Stop::Savepoint { trigger_id, .. }, .. }, _) => trigger_id,
         (JobPhase::Running, Some(operation)) => &operation.trigger_id,
         _ => return OperationView::Unknown,
     };
-    let own = record.attempt.as_ref().zip(manager).is_some_and(|(attempt, pod)| attempt.incarnation.uid == pod.uid);
+    let own =
+        record.attempt.as_ref().zip(manager.known()).is_some_and(|(attempt, pod)| attempt.incarnation.uid == pod.uid);
     if !own {
         return OperationView::Unknown;
     }

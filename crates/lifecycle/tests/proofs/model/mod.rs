@@ -16,6 +16,7 @@ mod world;
 
 use actions::Act;
 use api::RestartPolicy;
+use api::annotations::Action;
 use api::record::{ClusterPhase, JobPhase};
 use stateright::{Model, Property};
 use world::{Budget, State, World};
@@ -57,13 +58,25 @@ pub const LAWS: Laws = Laws {
     policy: RestartPolicy::OnlyIfFailed,
 };
 
+/// Where an exploration begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// With a cluster and a job that were just created.
+    Created,
+    /// With a job that runs.
+    Running,
+    /// With a job that was stopped, on a cluster that has lost its TaskManager, and no room for another one.
+    Crowded,
+}
+
 /// The system to be explored.
 #[derive(Clone)]
 pub struct System {
     pub laws: Laws,
     pub budget: Budget,
-    /// Begin with a job that runs, not with nothing.
-    pub running: bool,
+    pub begin: Begin,
+    /// Look from each state at what comes of it when nothing fails any more.
+    pub calm: bool,
 }
 
 pub const ONE: &str = "at most one execution lives";
@@ -73,6 +86,8 @@ pub const KEPT: &str = "no action is dropped";
 pub const GONE: &str = "nothing lives that was let go";
 pub const ALONE: &str = "at most one JobManager lives";
 pub const EDGES: &str = "phases change as published";
+pub const TRUE: &str = "what is reported as done was done";
+pub const REST: &str = "in calm everything comes to rest";
 pub const UPGRADED: &str = "an upgrade completes";
 pub const RESTARTED: &str = "a stop and a start complete";
 pub const RECOVERED: &str = "a lost JobManager is replaced and the job runs again";
@@ -98,8 +113,19 @@ impl Model for System {
     type Action = Act;
 
     fn init_states(&self) -> Vec<World> {
-        let fresh = World::new(Budget::NONE);
-        let world = if self.running { calm::settle(fresh, &self.laws).unwrap_or_else(|world| *world) } else { fresh };
+        let settle = |world| calm::settle(world, &self.laws).unwrap_or_else(|world| *world);
+        let mut world = World::new(Budget::NONE);
+        if self.begin != Begin::Created {
+            world = settle(world);
+        }
+        if self.begin == Begin::Crowded {
+            let stop = Act::Asks { of_cluster: false, action: Action::Stop, stamped: false, without_savepoint: false };
+            world.act(stop, &self.laws);
+            world = settle(world);
+            world.act(Act::Full(true), &self.laws);
+            world.act(Act::JobManagerDies { at_once: true }, &self.laws);
+            world = settle(world);
+        }
         vec![World { budget: self.budget, ..world }]
     }
 
@@ -126,6 +152,12 @@ impl Model for System {
                 late || world.pods.iter().filter(|pod| pod.is_job_manager() && !pod.over).count() <= 1
             }),
             Property::always(EDGES, |_, world: &World| world.witness.unpublished.is_none()),
+            Property::always(TRUE, |_, world: &World| !world.witness.untrue),
+            Property::always(REST, |system: &Self, world: &World| {
+                !system.calm
+                    || calm::settle(world.clone(), &system.laws)
+                        .is_ok_and(|rest| rest.complaint(&system.laws).is_none())
+            }),
             Property::sometimes(UPGRADED, |system: &Self, world: &World| {
                 system.budget.changes == 0 || world.upgraded()
             }),
@@ -151,6 +183,10 @@ impl Model for System {
 
     fn within_boundary(&self, world: &World) -> bool {
         let attempts = world.job.as_ref().and_then(|job| job.record.attempt.as_ref()).map_or(0, |last| last.number);
-        attempts <= 5
+        let Budget { changes, starts, fresh_starts, job_failures, job_manager_deaths, .. } = self.budget;
+        let Budget { cluster_starts, cluster_changes, .. } = self.budget;
+        let restarts =
+            [changes, starts, fresh_starts, cluster_starts, cluster_changes, job_failures, job_manager_deaths];
+        attempts <= 2 + restarts.into_iter().map(u64::from).sum::<u64>()
     }
 }

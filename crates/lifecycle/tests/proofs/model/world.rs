@@ -47,6 +47,17 @@ pub struct Pod {
     pub orphaned: bool,
     /// It waits for a node.
     pub pending: bool,
+    pub silence: Silence,
+}
+
+/// Whether a process that lives answers requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Silence {
+    #[default]
+    None,
+    Short,
+    /// Longer than anybody waits.
+    Long,
 }
 
 /// How far a bootstrap is.
@@ -136,6 +147,8 @@ pub struct Witness {
     pub taken_twice: bool,
     pub dropped: bool,
     pub let_go_alive: bool,
+    /// A command was reported as done that was not.
+    pub untrue: bool,
     pub unpublished: Option<(String, String)>,
 }
 
@@ -153,6 +166,7 @@ pub struct Budget {
     pub refusals: u8,
     pub full_nodes: u8,
     pub job_failures: u8,
+    /// A JobManager lives and no longer answers.
     pub silences: u8,
     pub changes: u8,
     pub stops: u8,
@@ -327,6 +341,7 @@ impl World {
         let Some(index) = self.pods.iter().position(|pod| pod.uid == uid && !pod.over) else { return };
         self.pods[index].over = true;
         self.pods[index].orphaned = false;
+        self.pods[index].silence = Silence::None;
         let pod = self.pods[index].clone();
         if !pod.is_job_manager() {
             return;

@@ -12,8 +12,10 @@ pub mod job;
 pub mod notice;
 pub mod ownership;
 pub mod reading;
+pub mod step;
 pub mod supervision;
 pub mod transitions;
 
 pub use notice::Notice;
 pub use reading::Reading;
+pub use step::Step;

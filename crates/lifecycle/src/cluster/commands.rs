@@ -4,63 +4,40 @@ use api::annotations::Action;
 use api::record::{ClusterNext, ClusterPhase};
 
 use super::{Effect, Observed, Step, begin, begin_stop};
-use crate::Notice;
-use crate::command::{self, Inbox, Outcome, Request, Requested};
+use crate::command::{Request, Requested};
+use crate::step::Admission;
 
 /// Takes in what the annotations say.
 pub(super) fn receive(observed: &Observed<'_>, step: &mut Step) {
-    let request = observed.desired.request.as_ref();
-    match command::inbox(step.record.command.as_ref(), request) {
-        Inbox::Nothing | Inbox::UnderWay => {}
-        Inbox::Forget => step.record.command = None,
-        Inbox::Reset => {
-            if let Some(command) = &step.record.command {
-                step.effects.push(Effect::ResetAction { action: command.action.as_str().to_owned() });
-            }
-        }
-        Inbox::New(request) => new(observed, step, &request),
-        // A cluster that cannot start is never done with START: STOP must not wait for it.
-        Inbox::Meanwhile(request) => {
-            let stop = request.action == Requested::Known(Action::Stop);
-            if stop && matches!(step.record.phase, ClusterPhase::Starting { .. }) {
-                new(observed, step, &request);
-            }
-        }
+    let reset = |action| Effect::ResetAction { action };
+    let Some((request, action)) = step.receive(observed.desired.request.as_ref(), supersedes, reset, "START, STOP")
+    else {
+        return;
+    };
+    let admission = admit(observed, step, action);
+    if step.answer(&request, action, &admission) {
+        apply(observed, step, action, request.without_savepoint);
     }
 }
 
-fn new(observed: &Observed<'_>, step: &mut Step, request: &Request) {
-    let action = match &request.action {
-        Requested::Known(action) => *action,
-        Requested::Invalid(text) => {
-            let message = format!("{text:?} is no action; use START, STOP or NONE");
-            step.notices.push(Notice::warning("ActionRefused", message.clone()));
-            step.report = Some(command::report(request, Outcome::Refused, message));
-            step.effects.push(Effect::ResetAction { action: text.clone() });
-            return;
-        }
-    };
-    let phase = &step.record.phase;
-    let refused = match (phase, action) {
-        (_, Action::TriggerSavepoint | Action::ForgetSavepoint) => Some("a cluster has no savepoints; ask its jobs"),
-        _ if observed.desired.deleting => Some("the cluster is being deleted"),
-        (ClusterPhase::New | ClusterPhase::Stopping { .. } | ClusterPhase::Terminated, _) => return,
-        (ClusterPhase::Starting { .. }, Action::Start) => Some("the cluster is already starting"),
-        (ClusterPhase::Stopped, Action::Stop) => Some("the cluster is already stopped"),
+/// A cluster that cannot start is never done with START: STOP must not wait for it.
+fn supersedes(step: &Step, request: &Request) -> bool {
+    let stop = request.action == Requested::Known(Action::Stop);
+    stop && matches!(step.record.phase, ClusterPhase::Starting { .. })
+}
+
+fn admit(observed: &Observed<'_>, step: &Step, action: Action) -> Admission {
+    use Admission::{Granted, Later, Refused};
+    match (&step.record.phase, action) {
+        (_, Action::TriggerSavepoint | Action::ForgetSavepoint) => Refused("a cluster has no savepoints; ask its jobs"),
+        _ if observed.desired.deleting => Refused("the cluster is being deleted"),
+        (ClusterPhase::New | ClusterPhase::Stopping { .. } | ClusterPhase::Terminated, _) => Later,
+        (ClusterPhase::Starting { .. }, Action::Start) => Refused("the cluster is already starting"),
+        (ClusterPhase::Stopped, Action::Stop) => Refused("the cluster is already stopped"),
         (ClusterPhase::Starting { .. } | ClusterPhase::Started { .. }, _) | (ClusterPhase::Stopped, Action::Start) => {
-            None
+            Granted
         }
-    };
-    let (mut command, mut report) = command::accept(request, action);
-    if let Some(why) = refused {
-        step.notices.push(Notice::warning("ActionRefused", format!("{action}: {why}")));
-        command.done = true;
-        report = command::report(request, Outcome::Refused, why);
-    } else {
-        apply(observed, step, action, request.without_savepoint);
     }
-    step.record.command = Some(command);
-    step.report = Some(report);
 }
 
 fn apply(observed: &Observed<'_>, step: &mut Step, action: Action, without_savepoint: bool) {
@@ -70,12 +47,5 @@ fn apply(observed: &Observed<'_>, step: &mut Step, action: Action, without_savep
         Action::Start => begin_stop(step, ClusterNext::Restart, without_savepoint, observed.now),
         Action::Stop => begin_stop(step, ClusterNext::Stay, without_savepoint, observed.now),
         Action::TriggerSavepoint | Action::ForgetSavepoint => {}
-    }
-}
-
-/// Reports the command as done, if one is under way.
-pub(super) fn done(step: &mut Step, outcome: Outcome, message: &str) {
-    if let Some(report) = command::finish(&mut step.record.command, outcome, message) {
-        step.report = Some(report);
     }
 }

@@ -35,7 +35,7 @@ pub fn step(observed: &Observed<'_>) -> Step {
     }
     commands::receive(observed, &mut step);
     // One transition at a time: what a command began is looked at afresh.
-    if step.settled() || step.record.phase != observed.record.phase {
+    if !step.effects.is_empty() || step.record.phase != observed.record.phase {
         return step;
     }
     match step.record.phase.clone() {

@@ -3,7 +3,7 @@
 use api::record::ClusterPhase;
 use jiff::Timestamp;
 
-use super::{Effect, Observed, PodState, PodView, Role, Step, Waiting, commands, leave, replace, sweep, taskmanagers};
+use super::{Effect, Observed, PodState, PodView, Role, Step, Waiting, leave, replace, sweep, taskmanagers};
 use crate::{Notice, Reading, command::Outcome};
 
 pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, not_before: Option<Timestamp>) -> Step {
@@ -65,7 +65,7 @@ fn answer(observed: &Observed<'_>, mut step: Step, pod: &PodView, since: Timesta
         Reading::Known(flink) => {
             let version = flink.version.clone();
             step.notices.push(Notice::normal("Started", format!("JobManager {} runs Flink {version}", pod.name)));
-            commands::done(&mut step, Outcome::Done, "the cluster runs");
+            step.done(Outcome::Done, "the cluster runs");
             step.goto(ClusterPhase::Started { uid: pod.uid.clone() });
             // What holds back a crash loop, and the removal of TaskManagers, counts from here.
             step.record.rescaled = Some(observed.now);

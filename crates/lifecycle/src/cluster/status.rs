@@ -3,12 +3,13 @@
 //! Pure and stable: the same knowledge gives the same status, so that a settled cluster causes no write.
 
 use api::cluster::ClusterDigest;
-use api::conditions::{PROGRESSING, READY, STALLED, condition, set_condition};
+use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
 use api::record::{ClusterPhase, ClusterRecord};
 use api::{FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, timestamp as text};
 
 use super::{Observed, PodView, Role, Step, Waiting, wanted};
-use crate::{Notice, Reading};
+use crate::Reading;
+use crate::notice::{Notice, TROUBLE};
 
 /// How many jobs that are not ours are listed.
 const MOST_SHOWN: usize = 256;
@@ -120,14 +121,12 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
     set(STALLED, unsupported, reason, message);
 }
 
-/// Condition reason of [`Waiting::Trouble`].
-pub const TROUBLE: &str = "PodTrouble";
-
 /// A trouble that the last status did not tell of yet.
 pub fn new_trouble(before: &FlinkClusterStatus, step: &Step) -> Option<Notice> {
-    let Waiting::Trouble { detail } = &step.waiting else { return None };
-    let known = condition(&before.conditions, READY).is_some_and(|ready| ready.message == *detail);
-    (!known).then(|| Notice::warning(TROUBLE, detail.clone()))
+    match &step.waiting {
+        Waiting::Trouble { detail } => Notice::new_trouble(&before.conditions, detail),
+        _ => None,
+    }
 }
 
 /// What the cluster waits for, in one sentence.

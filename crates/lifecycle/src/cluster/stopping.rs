@@ -3,7 +3,7 @@
 use api::record::{ClusterNext, ClusterPhase};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Effect, Observed, Role, Step, Waiting, begin, begin_stop, commands};
+use super::{Effect, Observed, Role, Step, Waiting, begin, begin_stop};
 use crate::{Notice, Reading, command::Outcome};
 
 /// A deletion waits no longer for a JobManager that does not answer.
@@ -32,7 +32,7 @@ pub(super) fn step(
         ClusterNext::Delete => step.goto(ClusterPhase::Terminated),
         ClusterNext::Stay => {
             step.notices.push(Notice::normal("Stopped", "the cluster is stopped"));
-            commands::done(&mut step, Outcome::Done, "the cluster is stopped");
+            step.done(Outcome::Done, "the cluster is stopped");
             step.goto(ClusterPhase::Stopped);
         }
     }

@@ -5,24 +5,21 @@ use api::record::{End, JobNext, JobPhase, Restore, SavepointOperation, Stop};
 
 use super::ended::in_flight;
 use super::waiting::stall;
-use super::{ClusterState, Effect, Observed, Step, Waiting, begin_stop, done, end, stop_of};
-use crate::command::{self, Inbox, Outcome, Request, Requested};
-use crate::{Notice, ids};
+use super::{ClusterState, Effect, Observed, Step, Waiting, begin_stop, end, stop_of};
+use crate::command::{Outcome, Request, Requested};
+use crate::ids;
+use crate::step::Admission;
 
 /// Takes in what the annotations say.
 pub(super) fn receive(observed: &Observed<'_>, step: &mut Step) {
-    let request = observed.desired.request.as_ref();
-    match command::inbox(step.record.command.as_ref(), request) {
-        Inbox::Nothing | Inbox::UnderWay => {}
-        Inbox::Forget => step.record.command = None,
-        Inbox::Reset => {
-            if let Some(command) = &step.record.command {
-                step.effects.push(Effect::ResetAction { action: command.action.as_str().to_owned() });
-            }
-        }
-        Inbox::New(request) => new(observed, step, &request),
-        Inbox::Meanwhile(request) if supersedes(step, &request) => new(observed, step, &request),
-        Inbox::Meanwhile(_) => {}
+    let reset = |action| Effect::ResetAction { action };
+    let actions = "START, STOP, TRIGGER_SAVEPOINT, FORGET_SAVEPOINT";
+    let Some((request, action)) = step.receive(observed.desired.request.as_ref(), supersedes, reset, actions) else {
+        return;
+    };
+    let admission = admit(observed, step, action, request.without_savepoint);
+    if step.answer(&request, action, &admission) {
+        apply(observed, step, action, request.without_savepoint);
     }
 }
 
@@ -33,43 +30,6 @@ fn supersedes(step: &Step, request: &Request) -> bool {
         | (JobPhase::Waiting { .. }, Requested::Known(Action::ForgetSavepoint)) => true,
         _ => false,
     }
-}
-
-fn new(observed: &Observed<'_>, step: &mut Step, request: &Request) {
-    let action = match &request.action {
-        Requested::Known(action) => *action,
-        Requested::Invalid(text) => {
-            let message =
-                format!("{text:?} is no action; use START, STOP, TRIGGER_SAVEPOINT, FORGET_SAVEPOINT or NONE");
-            step.notices.push(Notice::warning("ActionRefused", message.clone()));
-            step.report = Some(command::report(request, Outcome::Refused, message));
-            step.effects.push(Effect::ResetAction { action: text.clone() });
-            return;
-        }
-    };
-    match admit(observed, step, action, request.without_savepoint) {
-        Admission::Later => {}
-        Admission::Refused(why) => {
-            step.notices.push(Notice::warning("ActionRefused", format!("{}: {why}", action.as_str())));
-            let (mut command, _) = command::accept(request, action);
-            command.done = true;
-            step.record.command = Some(command);
-            step.report = Some(command::report(request, Outcome::Refused, why));
-        }
-        Admission::Granted => {
-            let (command, report) = command::accept(request, action);
-            step.record.command = Some(command);
-            step.report = Some(report);
-            apply(observed, step, action, request.without_savepoint);
-        }
-    }
-}
-
-enum Admission {
-    Granted,
-    /// Not looked at in this phase; it stays where it is.
-    Later,
-    Refused(&'static str),
 }
 
 fn admit(observed: &Observed<'_>, step: &Step, action: Action, without_savepoint: bool) -> Admission {
@@ -117,7 +77,7 @@ fn apply(observed: &Observed<'_>, step: &mut Step, action: Action, without_savep
         Action::TriggerSavepoint => trigger(observed, step),
         Action::ForgetSavepoint => {
             forget(observed, step);
-            done(step, Outcome::Done, "all restore points recorded so far are forgotten");
+            step.done(Outcome::Done, "all restore points recorded so far are forgotten");
         }
     }
 }
@@ -187,8 +147,8 @@ pub(super) fn settle(step: &mut Step, end: &End) {
             Restore::Newest => "stopped; it goes on from its newest checkpoint or savepoint".into(),
             Restore::Empty => "stopped; there is no state to go on from".into(),
         };
-        done(step, Outcome::Done, message);
+        step.done(Outcome::Done, message);
     } else {
-        done(step, Outcome::Failed, super::ended::describe(end));
+        step.done(Outcome::Failed, super::ended::describe(end));
     }
 }

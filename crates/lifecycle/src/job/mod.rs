@@ -49,7 +49,7 @@ pub fn step(observed: &Observed<'_>) -> Step {
     }
     commands::receive(observed, &mut step);
     // One transition at a time: what a command began is looked at afresh.
-    if step.settled() || step.record.phase != observed.record.phase {
+    if !step.effects.is_empty() || step.record.phase != observed.record.phase {
         return step;
     }
     match step.record.phase.clone() {
@@ -134,7 +134,7 @@ fn lost(step: &mut Step, observed: &Observed<'_>, next: JobNext, restore: Restor
 fn drop_operation(step: &mut Step) {
     step.record.operation = None;
     if step.under_way(Action::TriggerSavepoint) {
-        done(step, command::Outcome::Failed, "the job stopped before the savepoint was completed");
+        step.done(command::Outcome::Failed, "the job stopped before the savepoint was completed");
     }
 }
 
@@ -181,6 +181,17 @@ fn until_tasks_run(observed: &Observed<'_>, job: &FlinkJobView, since: Timestamp
     (!job.ready && !job.terminal && observed.now < until).then_some(until)
 }
 
+/// A savepoint is there, and is the one that is known from now on.
+fn saved(observed: &Observed<'_>, step: &mut Step, path: &str) {
+    step.record.savepoint = Some(path.to_owned());
+    step.record.savepoint_at = Some(observed.now);
+    step.record.savepoint_requested = Some(observed.now);
+    if let Some(attempt) = step.record.attempt.as_mut() {
+        attempt.savepoint = Some(path.to_owned());
+    }
+    step.notices.push(Notice::normal("SavepointCompleted", path));
+}
+
 /// What a FAILED, FINISHED or CANCELED execution leaves to do.
 fn finished(step: &mut Step, observed: &Observed<'_>, job: &FlinkJobView, next: Option<JobNext>) {
     let end_of = match job.state.as_str() {
@@ -196,12 +207,5 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
-    }
-}
-
-/// Reports a command as done, if one is under way.
-fn done(step: &mut Step, outcome: command::Outcome, message: impl Into<String>) {
-    if let Some(report) = command::finish(&mut step.record.command, outcome, message) {
-        step.report = Some(report);
     }
 }

@@ -5,8 +5,8 @@ use api::annotations::Action;
 use api::record::{Attempt, Checkpoints, End, JobNext, Restore, SavepointOperation};
 
 use super::{
-    ClusterState, Effect, FlinkJobView, Observed, OperationView, Step, Waiting, begin_stop, done, earlier, finished,
-    flink_job, lost, same_incarnation, stop_of, until_tasks_run,
+    ClusterState, Effect, FlinkJobView, Observed, OperationView, Step, Waiting, begin_stop, earlier, finished,
+    flink_job, lost, same_incarnation, saved, stop_of, until_tasks_run,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -149,7 +149,9 @@ fn savepoint(observed: &Observed<'_>, step: &mut Step, attempt: &Attempt) {
             }
         }
         OperationView::Completed { path } => {
-            completed(observed, step, path);
+            step.record.operation = None;
+            saved(observed, step, path);
+            report(step, command::Outcome::Done, path);
             return;
         }
         OperationView::Failed { why } => {
@@ -162,21 +164,9 @@ fn savepoint(observed: &Observed<'_>, step: &mut Step, attempt: &Attempt) {
     step.waiting = Waiting::Savepoint;
 }
 
-fn completed(observed: &Observed<'_>, step: &mut Step, path: &str) {
-    step.record.operation = None;
-    step.record.savepoint = Some(path.to_owned());
-    step.record.savepoint_at = Some(observed.now);
-    step.record.savepoint_requested = Some(observed.now);
-    if let Some(attempt) = step.record.attempt.as_mut() {
-        attempt.savepoint = Some(path.to_owned());
-    }
-    step.notices.push(Notice::normal("SavepointCompleted", path));
-    report(step, command::Outcome::Done, path);
-}
-
 fn report(step: &mut Step, outcome: command::Outcome, message: &str) {
     if step.under_way(Action::TriggerSavepoint) {
-        done(step, outcome, message);
+        step.done(outcome, message);
     }
 }
 

@@ -2,14 +2,15 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled job causes no write.
 
-use api::conditions::{PROGRESSING, READY, STALLED, condition, set_condition};
+use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
 use api::job::JobDigest;
 use api::record::{End, JobPhase, JobRecord};
 use api::{FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
 
 use super::ended::describe;
 use super::{ClusterState, Observed, Step, Waiting};
-use crate::{Notice, Reading};
+use crate::Reading;
+use crate::notice::{Notice, TROUBLE};
 
 /// What the status also says, which no decision depends on.
 #[derive(Clone, Debug, Default)]
@@ -187,14 +188,12 @@ fn bootstrap_reason(reason: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == reason).unwrap_or("NotStarted")
 }
 
-/// Condition reason of [`Waiting::Trouble`].
-pub const TROUBLE: &str = "PodTrouble";
-
 /// A trouble that the last status did not tell of yet.
 pub fn new_trouble(before: &FlinkJobStatus, step: &Step) -> Option<Notice> {
-    let Waiting::Trouble { detail } = &step.waiting else { return None };
-    let known = condition(&before.conditions, READY).is_some_and(|ready| ready.message == *detail);
-    (!known).then(|| Notice::warning(TROUBLE, detail.clone()))
+    match &step.waiting {
+        Waiting::Trouble { detail } => Notice::new_trouble(&before.conditions, detail),
+        _ => None,
+    }
 }
 
 /// What the job waits for, in one sentence.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     BootstrapView, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, SUBMISSION_GRACE, Step, Waiting,
-    begin_stop, commands, done, earlier, end, flink_job, lost, same_incarnation, stop_of, until_tasks_run,
+    begin_stop, commands, earlier, end, flink_job, lost, same_incarnation, saved, stop_of, until_tasks_run,
 };
 use crate::{Notice, command};
 
@@ -132,11 +132,11 @@ fn save(
     };
     match (&observed.operation, job) {
         (OperationView::Completed { path }, Some(job)) if !job.terminal => {
-            saved(observed, &mut step, path);
+            saved_once(observed, &mut step, path);
             step.wait(Waiting::Tasks { state: job.state.clone() })
         }
         (OperationView::Completed { path }, _) => {
-            saved(observed, &mut step, path);
+            saved_once(observed, &mut step, path);
             let restore = Restore::Savepoint { path: path.clone() };
             end(&mut step, observed, next, Some(restore));
             step
@@ -164,24 +164,17 @@ fn save(
     }
 }
 
-fn saved(observed: &Observed<'_>, step: &mut Step, path: &str) {
-    if step.record.savepoint.as_deref() == Some(path) {
-        return;
+fn saved_once(observed: &Observed<'_>, step: &mut Step, path: &str) {
+    if step.record.savepoint.as_deref() != Some(path) {
+        saved(observed, step, path);
     }
-    step.record.savepoint = Some(path.to_owned());
-    step.record.savepoint_at = Some(observed.now);
-    step.record.savepoint_requested = Some(observed.now);
-    if let Some(attempt) = step.record.attempt.as_mut() {
-        attempt.savepoint = Some(path.to_owned());
-    }
-    step.notices.push(Notice::normal("SavepointCompleted", path));
 }
 
 /// A job that could not be saved goes on; nothing is given up.
 fn keep_running(observed: &Observed<'_>, mut step: Step, why: &str) -> Step {
     let message = format!("the savepoint failed, the job keeps running: {why}");
     step.notices.push(Notice::warning("SavepointFailed", message.clone()));
-    done(&mut step, command::Outcome::Failed, message);
+    step.done(command::Outcome::Failed, message);
     step.record.hold = Some(observed.now + STOP_BACKOFF);
     step.goto(JobPhase::Running);
     step

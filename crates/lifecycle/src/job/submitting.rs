@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     BootstrapView, ClusterState, Effect, FlinkJobView, Observed, Outcome, SUBMISSION_TRIES, Step, Waiting, begin_stop,
-    done, earlier, end, finished, flink_job, lost, same_incarnation,
+    earlier, end, finished, flink_job, lost, same_incarnation,
 };
 use crate::{Notice, Reading, command};
 
@@ -59,7 +59,7 @@ fn submitted(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, job: &F
     }
     let from = attempt.restore.path().map_or_else(|| "without state".to_owned(), |path| format!("from {path}"));
     step.notices.push(Notice::normal("Running", format!("Flink job {} runs {from}", attempt.job_id)));
-    done(&mut step, command::Outcome::Done, format!("running as Flink job {}", attempt.job_id));
+    step.done(command::Outcome::Done, format!("running as Flink job {}", attempt.job_id));
     step.goto(JobPhase::Running);
     step.wait(Waiting::Next)
 }

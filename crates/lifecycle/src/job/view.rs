@@ -1,12 +1,12 @@
 //! What a decision about a job may look at, and what comes out of it.
 
-use api::record::{Attempt, Checkpoints, Incarnation, JobPhase, JobRecord};
-use api::{RestartPolicy, annotations::Action};
+use api::RestartPolicy;
+use api::record::{Attempt, Checkpoints, Incarnation, JobRecord};
 use jiff::{SignedDuration, Timestamp};
 
 use super::newest::Looked;
-use crate::command::{Report, Request};
-use crate::{Notice, Reading};
+use crate::Reading;
+use crate::command::Request;
 
 /// Everything [`super::step`] may look at.
 #[derive(Clone, Debug)]
@@ -181,9 +181,10 @@ pub enum Effect {
 }
 
 /// Why nothing more is done now. Becomes condition, event text and explanation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Waiting {
     /// The record is written first; the next look follows at once.
+    #[default]
     Next,
     Settled,
     Finalizer,
@@ -228,42 +229,4 @@ pub enum Waiting {
 }
 
 /// The outcome of one decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// To be persisted first.
-    pub record: JobRecord,
-    /// To be carried out in order, up to the first error.
-    pub effects: Vec<Effect>,
-    pub waiting: Waiting,
-    /// When to look again, whatever happens.
-    pub wake: Option<Timestamp>,
-    pub notices: Vec<Notice>,
-    /// How the user's command stands, where that changed.
-    pub report: Option<Report>,
-}
-
-impl From<JobRecord> for Step {
-    fn from(record: JobRecord) -> Self {
-        Self { record, effects: Vec::new(), waiting: Waiting::Next, wake: None, notices: Vec::new(), report: None }
-    }
-}
-
-impl Step {
-    pub(super) fn goto(&mut self, phase: JobPhase) {
-        self.record.phase = phase;
-    }
-
-    /// An annotation is to be reset: nothing else happens in this step.
-    pub(super) fn settled(&self) -> bool {
-        self.effects.iter().any(|effect| matches!(effect, Effect::ResetAction { .. }))
-    }
-
-    pub(super) fn under_way(&self, action: Action) -> bool {
-        self.record.command.as_ref().is_some_and(|command| !command.done && command.action == action)
-    }
-
-    pub(super) fn wait(mut self, waiting: Waiting) -> Self {
-        self.waiting = waiting;
-        self
-    }
-}
+pub type Step = crate::step::Step<JobRecord, Effect, Waiting>;

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 
 use super::ended::adopt_savepoint;
 use super::{
-    BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Stall, Step, Waiting, begin_stop, done,
-    end, resolve, stop_of,
+    BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Stall, Step, Waiting, begin_stop, end,
+    resolve, stop_of,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -121,7 +121,7 @@ fn newest(observed: &Observed<'_>, mut step: Step) -> Step {
         }
         Err(stall) => {
             // The user's answer to this is another command.
-            done(&mut step, command::Outcome::Failed, stall.message.clone());
+            step.done(command::Outcome::Failed, stall.message.clone());
             step.wait(Waiting::Stalled { reason: stall.reason, message: stall.message })
         }
     }

@@ -11,7 +11,7 @@ use lifecycle::cluster::{
 use lifecycle::command::{Request, Requested};
 
 use crate::job_case::{ago, at, request};
-use crate::table::{Row, line, phase_name};
+use crate::table::Row;
 
 /// Everything a decision looks at; owned, so that a case can be changed and stepped on.
 #[derive(Clone)]
@@ -215,27 +215,6 @@ impl Case {
     }
 
     pub fn row(&self, name: &'static str) -> Row {
-        let step = self.step();
-        assert!(
-            step.wake.is_none_or(|wake| wake > self.now),
-            "{name}: a time to wake up that has passed is a hot loop"
-        );
-        let mut text = String::new();
-        line(&mut text, "phase", Some(&step.record.phase).filter(|phase| **phase != self.record.phase));
-        line(&mut text, "effects", &step.effects);
-        line(&mut text, "waiting", &step.waiting);
-        line(&mut text, "wake", step.wake.map(|wake| wake.duration_since(self.now)));
-        line(&mut text, "events", step.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>());
-        let report = |report: lifecycle::command::Report| {
-            format!("{} {}: {}", report.action, report.outcome.as_str(), report.message)
-        };
-        line(&mut text, "command", step.report.map(report));
-        Row {
-            name,
-            from: phase_name(&self.record.phase),
-            to: phase_name(&step.record.phase),
-            changed: step.record.phase != self.record.phase,
-            text,
-        }
+        Row::of(name, self.now, &self.record.phase, self.step(), None)
     }
 }

@@ -13,7 +13,7 @@ use lifecycle::job::{
     OperationView, Outcome, Step,
 };
 
-use crate::table::{Row, line, phase_name};
+use crate::table::Row;
 
 pub const UID: &str = "00000000-0000-0000-0000-000000000100";
 /// The job id of attempt 1.
@@ -282,29 +282,8 @@ impl Case {
 
     pub fn row(&self, name: &'static str) -> Row {
         let step = self.step();
-        assert!(
-            step.wake.is_none_or(|wake| wake > self.now),
-            "{name}: a time to wake up that has passed is a hot loop"
-        );
-        let mut text = String::new();
-        line(&mut text, "phase", Some(&step.record.phase).filter(|phase| **phase != self.record.phase));
-        line(&mut text, "restore", Some(&step.record.restore).filter(|restore| **restore != self.record.restore));
-        line(&mut text, "effects", &step.effects);
-        line(&mut text, "waiting", &step.waiting);
-        line(&mut text, "wake", step.wake.map(|wake| wake.duration_since(self.now)));
-        line(&mut text, "events", step.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>());
-        line(
-            &mut text,
-            "command",
-            step.report.map(|report| format!("{} {}: {}", report.action, report.outcome.as_str(), report.message)),
-        );
-        Row {
-            name,
-            from: phase_name(&self.record.phase),
-            to: phase_name(&step.record.phase),
-            changed: step.record.phase != self.record.phase,
-            text,
-        }
+        let restore = Some(step.record.restore.clone()).filter(|restore| *restore != self.record.restore);
+        Row::of(name, self.now, &self.record.phase, step, restore.as_ref())
     }
 }
 

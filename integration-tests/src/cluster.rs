@@ -65,6 +65,11 @@ impl Cluster {
     }
 }
 
+/// The manifest of service accounts and roles in a namespace.
+pub fn roles(namespace: &str) -> String {
+    ROLES.replace(NAMESPACE, namespace)
+}
+
 /// Puts everything but the operator onto a cluster.
 pub async fn install_basics(local: &Local) -> Result<()> {
     let definitions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/api/crds");
@@ -78,7 +83,7 @@ pub async fn install_basics(local: &Local) -> Result<()> {
         .await?;
     // Pods are refused until their account is there, which a controller makes.
     local.kubectl(&["wait", "--for=create", "--timeout=60s", "serviceaccount/default"]).await?;
-    local.apply_text(ROLES.replace(NAMESPACE, name)).await.map(drop)
+    local.apply_text(roles(name)).await.map(drop)
 }
 
 /// Puts the operator onto a cluster and waits until it runs.

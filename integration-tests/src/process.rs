@@ -53,6 +53,12 @@ pub fn of_instance(data_dir: &Path, network: &str) -> Vec<Process> {
         .collect()
 }
 
+/// The processes whose command line holds this text.
+pub fn with_argument(text: &str) -> Vec<Process> {
+    let mine = std::process::id().cast_signed();
+    all().into_iter().filter(|process| process.pid != mine && process.command.contains(text)).collect()
+}
+
 /// Every process of the machine that this user may look at; one that ends meanwhile is left out, and so is one that only waits to
 /// be collected by its parent.
 fn all() -> Vec<Process> {

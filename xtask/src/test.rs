@@ -74,8 +74,8 @@ struct OwnCluster {
     state: Option<PathBuf>,
 }
 
-/// The scenarios that need nothing but a cluster. The others test the binary, Flink or the operator alone.
-const MAIN_JOB: [&str; 4] = ["smoke", "jobs", "clusters", "faults"];
+/// What runs on any control plane of this machine. The others test the binary, Flink, or the control plane itself.
+const MAIN_JOB: [&str; 5] = ["smoke", "operator", "jobs", "clusters", "faults"];
 /// Those that look at nothing but a cluster: no process of a pod is killed.
 const ANYWHERE: [&str; 3] = ["smoke", "jobs", "clusters"];
 const SMOKE: [&str; 1] = ["smoke"];

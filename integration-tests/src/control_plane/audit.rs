@@ -26,7 +26,9 @@ pub struct Request {
     pub verb: String,
     #[serde(rename = "requestURI")]
     pub uri: String,
-    pub user: User,
+    user: User,
+    /// In whose name the user asked, and so with whose rights.
+    impersonated_user: Option<User>,
     #[serde(default)]
     pub user_agent: String,
     #[serde(default)]
@@ -34,9 +36,9 @@ pub struct Request {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub struct User {
+struct User {
     #[serde(default)]
-    pub username: String,
+    username: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -48,28 +50,33 @@ pub struct Response {
 }
 
 impl Request {
+    /// With whose rights it was made.
+    pub fn user(&self) -> &str {
+        &self.impersonated_user.as_ref().unwrap_or(&self.user).username
+    }
+
     /// Whether a part of flinkctl made it: operator, supervisor, bootstrap or node.
     pub fn is_ours(&self) -> bool {
-        let account = self.user.username.rsplit(':').next().unwrap_or_default();
+        let user = self.user();
+        let account = user.rsplit(':').next().unwrap_or_default();
         let parts = ["flink-operator", "flink-supervisor", "flink-bootstrap"];
-        (self.user.username.starts_with("system:serviceaccount:") && parts.contains(&account))
-            || self.user.username.starts_with("system:node:")
+        (user.starts_with("system:serviceaccount:") && parts.contains(&account)) || user.starts_with("system:node:")
     }
 
     /// Whether it failed in a way that no well-made client sees: it was not allowed, it made no sense, or the server broke. A conflict,
-    /// or an object that is not there (any more), belongs to everyday life.
+    /// an object that is not there (any more), or a server that asks for patience, belongs to everyday life.
     pub fn failed(&self) -> bool {
         let Response { code, message } = &self.response_status;
         // The `test` of a JSON patch that came too late is a conflict, told in this way.
         let outrun = self.verb == "patch" && *code == 422 && message == FAILED_TEST;
-        !outrun && matches!(code, 400 | 401 | 403 | 405 | 406 | 415 | 422 | 429 | 500..)
+        !outrun && matches!(code, 400 | 401 | 403 | 405 | 406 | 415 | 422 | 500..)
     }
 }
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Response { code, message } = &self.response_status;
-        write!(f, "{code} {} {} by {}: {message}", self.verb, self.uri, self.user.username)
+        write!(f, "{code} {} {} by {}: {message}", self.verb, self.uri, self.user())
     }
 }
 
@@ -100,9 +107,19 @@ mod tests {
         assert!(request("system:node:flinkctl-local", 403).is_ours());
         assert!(!request("system:serviceaccount:kube-system:job-controller", 403).is_ours());
         assert!(!request("kubernetes-admin", 403).is_ours());
-        for (code, failed) in [(200, false), (404, false), (409, false), (403, true), (422, true), (500, true)] {
+        for (code, failed) in
+            [(200, false), (404, false), (409, false), (429, false), (403, true), (422, true), (500, true)]
+        {
             assert_eq!(request("x", code).failed(), failed, "{code}");
         }
+    }
+
+    #[test]
+    fn a_request_in_anothers_name_is_the_others() {
+        let line = r#"{"verb":"get","requestURI":"/x","user":{"username":"kubernetes-admin"},
+            "impersonatedUser":{"username":"system:serviceaccount:ns:flink-operator"},"responseStatus":{"code":403}}"#;
+        let request: Request = serde_json::from_str(line).expect("it is an event");
+        assert!(request.is_ours() && request.failed());
     }
 
     #[test]

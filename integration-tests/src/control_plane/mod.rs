@@ -43,6 +43,7 @@ const END: Duration = Duration::from_secs(8);
 pub struct ControlPlane {
     /// In the order of their start.
     components: Vec<Component>,
+    program: PathBuf,
     directory: PathBuf,
     network: u8,
     version: String,
@@ -73,6 +74,7 @@ impl ControlPlane {
         let (network, claim) = claim()?;
         let mut plane = Self {
             components: Vec::new(),
+            program: program.to_owned(),
             directory,
             network,
             version: String::new(),
@@ -80,7 +82,7 @@ impl ControlPlane {
             _claim: claim,
         };
         plane.prepare()?;
-        if let Err(error) = plane.bring_up(program).await {
+        if let Err(error) = plane.bring_up().await {
             let logs: Vec<String> = plane.components.iter().map(|one| plane.tail(one.name)).collect();
             return Err(error.context(format!("the control plane does not come up; it says:\n{}", logs.join("\n"))));
         }
@@ -88,11 +90,11 @@ impl ControlPlane {
         Ok(plane)
     }
 
-    async fn bring_up(&mut self, program: &Path) -> Result<()> {
-        self.spawn(program, "etcd", flags::etcd(&self.directory))?;
+    async fn bring_up(&mut self) -> Result<()> {
+        self.spawn("etcd", flags::etcd(&self.directory))?;
         let socket = flags::etcd_socket(&self.directory);
         self.wait("etcd listens", async || Ok(UnixStream::connect(&socket).ok().map(drop))).await?;
-        self.spawn(program, "kube-apiserver", flags::api_server(&self.directory, self.network))?;
+        self.spawn("kube-apiserver", flags::api_server(&self.directory, self.network))?;
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig())?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let client = kube::Client::try_from(config)?;
@@ -102,8 +104,8 @@ impl ControlPlane {
         })
         .await?;
         self.version = client.apiserver_version().await?.git_version;
-        self.spawn(program, "kube-controller-manager", flags::controller_manager(&self.directory))?;
-        self.spawn(program, "kube-scheduler", flags::scheduler(&self.directory))?;
+        self.spawn("kube-controller-manager", flags::controller_manager(&self.directory))?;
+        self.spawn("kube-scheduler", flags::scheduler(&self.directory))?;
         Ok(())
     }
 
@@ -122,13 +124,13 @@ impl ControlPlane {
         ended.map_or(Ok(()), |words| bail!(words))
     }
 
-    fn spawn(&mut self, program: &Path, name: &'static str, flags: Vec<String>) -> Result<()> {
+    fn spawn(&mut self, name: &'static str, flags: Vec<String>) -> Result<()> {
         let log = File::create(self.log_of(name)).with_context(|| format!("cannot create the log of {name}"))?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(&self.program);
         // A group of its own: Ctrl-C on the terminal reaches the caller alone, which then stops this in order.
         command.arg(name).args(flags).process_group(0).stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         command.env_clear().env("CONTROL_PLANE_TETHERED", "1").env("GOMEMLIMIT", flags::memory(name));
-        let process = command.spawn().with_context(|| format!("cannot start {} {name}", program.display()))?;
+        let process = command.spawn().with_context(|| format!("cannot start {} {name}", self.program.display()))?;
         self.components.push(Component { name, process });
         Ok(())
     }
@@ -182,6 +184,17 @@ impl ControlPlane {
     /// The kubeconfig of a user who may do everything.
     pub fn kubeconfig(&self) -> PathBuf {
         self.directory.join("kubeconfig")
+    }
+
+    /// `kubectl apply` of a manifest, as the user who may do everything.
+    pub fn apply(&self, namespace: &str, manifest: &str) -> Result<()> {
+        let file = self.directory.join("manifest.yaml");
+        private(&file, manifest)?;
+        let mut command = Command::new(self.program.with_file_name("kubectl"));
+        command.arg("--kubeconfig").arg(self.kubeconfig()).arg("--cache-dir").arg(self.directory.join("kubectl-cache"));
+        let output = command.args(["apply", "--namespace", namespace, "-f"]).arg(&file).output()?;
+        ensure!(output.status.success(), "kubectl apply failed: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// The flags with which `flinkctl local node` is the node [`NODE`] of this control plane.

@@ -1,15 +1,20 @@
-//! A control plane in this process with the operator beside it.
+//! A control plane without nodes, in this process or a genuine one, with the operator beside it.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use integration_tests::cluster::{self, Cluster};
+use integration_tests::control_plane::ControlPlane;
 use integration_tests::local::resource;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, Config};
 use local::instance::{Instance, Options};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -26,9 +31,15 @@ struct Cli {
     args: operator::Args,
 }
 
+/// Who serves the API.
+enum Server {
+    Local(Box<Instance>),
+    Genuine(ControlPlane),
+}
+
 pub struct Stage {
     _directory: tempfile::TempDir,
-    instance: Instance,
+    server: Server,
     pub client: Client,
     stop: CancellationToken,
     operator: JoinHandle<Result<(), operator::Error>>,
@@ -49,22 +60,25 @@ impl Stage {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let directory = tempfile::tempdir()?;
         let stop = CancellationToken::new();
-        let options = Options { data_dir: directory.path().to_owned(), namespace: NAMESPACE.to_owned(), port: 6443 };
-        let instance = Instance::start(&options, stop.clone())?;
-        let client = instance.client("test", NAMESPACE);
+        let server = Server::start(directory.path(), &stop).await?;
+        let client = server.client("test").await?;
         let namespace = serde_json::from_value(json!({ "metadata": { "name": NAMESPACE } }))?;
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await?;
-        let (controllers, authority) = (instance.client("controllers", NAMESPACE), instance.authority_pem().to_owned());
-        tokio::spawn(local::controllers::run(controllers, authority, stop.clone()));
+        server.grant()?;
         let monitoring = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let operator = start_operator(instance.client("operator", NAMESPACE), monitoring, stop.clone());
-        Ok(Self { _directory: directory, instance, client, stop, operator, monitoring })
+        let operator = start_operator(server.client("operator").await?, monitoring, stop.clone());
+        Ok(Self { _directory: directory, server, client, stop, operator, monitoring })
     }
 
     pub async fn define(&self, crds: Vec<CustomResourceDefinition>) -> Result<()> {
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         for crd in crds {
             definitions.create(&PostParams::default(), &crd).await?;
+            // A genuine server answers for a new kind a little later.
+            let (group, kind) = (crd.spec.group, crd.spec.names.kind);
+            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(&group, "v1", &kind));
+            let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), NAMESPACE, &resource);
+            soon(async || Ok(api.list(&ListParams::default()).await.is_ok().then_some(()))).await?;
         }
         Ok(())
     }
@@ -72,14 +86,13 @@ impl Stage {
     pub async fn end(self) -> Result<()> {
         self.stop.cancel();
         self.operator.await??;
-        self.instance.shutdown().await;
-        Ok(())
+        self.server.stop().await
     }
 
     /// One more operator, which works on the same objects.
-    pub fn second_operator(&self) -> Result<JoinHandle<Result<(), operator::Error>>> {
+    pub async fn second_operator(&self) -> Result<JoinHandle<Result<(), operator::Error>>> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        Ok(start_operator(self.instance.client("operator-2", NAMESPACE), port, self.stop.clone()))
+        Ok(start_operator(self.server.client("operator-2").await?, port, self.stop.clone()))
     }
 
     pub fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
@@ -157,6 +170,54 @@ impl Stage {
         let list = self.api("event")?.list(&ListParams::default()).await?;
         let of_object = list.items.into_iter().filter(|event| event.data["involvedObject"]["name"] == name);
         Ok(of_object.filter_map(|event| event.data["reason"].as_str().map(str::to_owned)).collect())
+    }
+}
+
+impl Server {
+    async fn start(directory: &Path, stop: &CancellationToken) -> Result<Self> {
+        if let Cluster::Real { program } = Cluster::from_environment()? {
+            return Ok(Self::Genuine(ControlPlane::start(&program, directory).await?));
+        }
+        let options = Options { data_dir: directory.to_owned(), namespace: NAMESPACE.to_owned(), port: 6443 };
+        let instance = Instance::start(&options, stop.clone())?;
+        let (controllers, authority) = (instance.client("controllers", NAMESPACE), instance.authority_pem().to_owned());
+        tokio::spawn(local::controllers::run(controllers, authority, stop.clone()));
+        Ok(Self::Local(Box::new(instance)))
+    }
+
+    /// A client; on a genuine server an operator has no more rights than its service account.
+    async fn client(&self, component: &str) -> Result<Client> {
+        match self {
+            Self::Local(instance) => Ok(instance.client(component, NAMESPACE)),
+            Self::Genuine(plane) => {
+                let kubeconfig = Kubeconfig::read_from(plane.kubeconfig())?;
+                let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+                if component.starts_with("operator") {
+                    config.auth_info.impersonate = Some(format!("system:serviceaccount:{NAMESPACE}:flink-operator"));
+                }
+                Ok(Client::try_from(config)?)
+            }
+        }
+    }
+
+    /// Gives the service accounts their rights, where rights count.
+    fn grant(&self) -> Result<()> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Genuine(plane) => plane.apply(NAMESPACE, &cluster::roles(NAMESPACE)),
+        }
+    }
+
+    async fn stop(self) -> Result<()> {
+        match self {
+            Self::Local(instance) => instance.shutdown().await,
+            Self::Genuine(plane) => {
+                let refused = plane.refused()?;
+                plane.stop().await?;
+                ensure!(refused.is_empty(), "the API server refused: {}", refused.join("\n"));
+            }
+        }
+        Ok(())
     }
 }
 

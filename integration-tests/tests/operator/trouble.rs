@@ -9,7 +9,7 @@ use crate::stage::{Stage, deployment, is_updated, soon};
 #[tokio::test]
 async fn edits_arrive_while_others_write_to_the_same_objects() -> Result<()> {
     let stage = Stage::new().await?;
-    let second = stage.second_operator()?;
+    let second = stage.second_operator().await?;
     stage.create("fd", &deployment("demo", &[("a", "A")])).await?;
     stage.expect("fd", "demo", is_updated).await?;
     let calm = CancellationToken::new();

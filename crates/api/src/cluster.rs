@@ -316,22 +316,9 @@ impl FlinkClusterSpec {
         (count(self.min_task_managers, 0), count(self.max_task_managers, 32))
     }
 
-    /// The number within the limits; the upper one wins if they contradict each other.
-    pub fn clamp_task_managers(&self, wanted: u32) -> u32 {
-        let (min, max) = self.task_manager_limits();
-        wanted.max(min).min(max)
-    }
-
     /// Options of `flinkConfiguration` as text.
     pub fn flink_configuration(&self) -> BTreeMap<String, String> {
         Scalar::texts(self.flink_configuration.as_ref())
-    }
-}
-
-impl FlinkCluster {
-    /// See [`FlinkClusterSpec::clamp_task_managers`].
-    pub fn clamp_task_managers(&self, wanted: u32) -> u32 {
-        self.spec.clamp_task_managers(wanted)
     }
 }
 

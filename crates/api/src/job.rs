@@ -226,27 +226,10 @@ pub struct JobDigest {
 }
 
 impl FlinkJobSpec {
-    /// Wanted parallelism, before clamping.
+    /// Parallelism within its limits; the upper one wins if they contradict each other.
     pub fn parallelism(&self) -> u32 {
-        count(self.job_parallelism, 0)
-    }
-
-    /// Least and greatest parallelism.
-    pub fn parallelism_limits(&self) -> (u32, u32) {
-        (count(self.min_job_parallelism, 0), count(self.max_job_parallelism, 32))
-    }
-
-    /// The parallelism within the limits; the upper one wins if they contradict each other.
-    pub fn clamp_parallelism(&self, wanted: u32) -> u32 {
-        let (min, max) = self.parallelism_limits();
-        wanted.max(min).min(max)
-    }
-}
-
-impl FlinkJob {
-    /// See [`FlinkJobSpec::clamp_parallelism`].
-    pub fn clamp_parallelism(&self, wanted: u32) -> u32 {
-        self.spec.clamp_parallelism(wanted)
+        let (min, max) = (count(self.min_job_parallelism, 0), count(self.max_job_parallelism, 32));
+        count(self.job_parallelism, 0).max(min).min(max)
     }
 }
 

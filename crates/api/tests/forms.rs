@@ -1,8 +1,8 @@
 //! Every form of manifest that the original took is read, and comes out as it went in.
 
 use api::{
-    FlinkCluster, FlinkDeployment, FlinkJob, PullPolicy, RescalePolicy, RestartPolicy, SavepointMode, ServiceMode,
-    SupervisorStatus, UnmanagedJobs, digest,
+    FlinkCluster, FlinkDeployment, FlinkJob, FlinkJobSpec, PullPolicy, RescalePolicy, RestartPolicy, SavepointMode,
+    ServiceMode, SupervisorStatus, UnmanagedJobs, digest,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -106,7 +106,6 @@ fn absent_fields_have_the_documented_defaults() {
     );
     let spec = &cluster.spec;
     assert_eq!((spec.task_managers(), spec.task_manager_limits(), spec.task_manager.slots()), (0, (0, 32), 1));
-    assert_eq!(spec.clamp_task_managers(40), 32);
     assert_eq!(spec.runtime.pull_policy(), PullPolicy::IfNotPresent);
     assert_eq!(spec.job_manager.service_mode(), ServiceMode::ClusterIP);
     assert_eq!(spec.job_manager.pod.service_account(), "default");
@@ -120,11 +119,16 @@ fn absent_fields_have_the_documented_defaults() {
     assert_eq!(supervisor.unmanaged_jobs(), UnmanagedJobs::Keep);
 
     let job: FlinkJob = yaml(
-        "{apiVersion: nextbreakpoint.com/v1, kind: FlinkJob, metadata: {name: d-j}, spec: {restart: {}, bootstrap:
+        "{apiVersion: nextbreakpoint.com/v1, kind: FlinkJob, FlinkJobSpec, metadata: {name: d-j}, spec: {restart: {}, bootstrap:
           {image: i, jarPath: /j, className: c}, savepoint: {savepointInterval: 0, savepointTargetPath: ' '}}}",
     );
     let spec = &job.spec;
-    assert_eq!((spec.parallelism(), spec.clamp_parallelism(99)), (0, 32));
+    let limited = |wanted, min_job_parallelism, max_job_parallelism| {
+        let job_parallelism = Some(wanted);
+        FlinkJobSpec { job_parallelism, min_job_parallelism, max_job_parallelism, ..spec.clone() }.parallelism()
+    };
+    assert_eq!((spec.parallelism(), limited(99, None, None), limited(0, Some(2), None)), (0, 32, 2));
+    assert_eq!(limited(9, Some(4), Some(3)), 3);
     assert_eq!(spec.restart.policy(), RestartPolicy::Never);
     assert_eq!((spec.restart.delay(), spec.restart.timeout()), (Duration::from_mins(1), Duration::from_mins(3)));
     assert_eq!((spec.savepoint.mode(), spec.savepoint.interval()), (SavepointMode::Automatic, None));

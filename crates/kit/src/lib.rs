@@ -8,6 +8,7 @@ pub mod client;
 pub mod error;
 pub mod events;
 pub mod monitoring;
+pub mod object;
 pub mod patch;
 pub mod process;
 pub mod projection;
@@ -20,4 +21,5 @@ pub mod tls;
 mod write;
 
 pub use error::chain;
+pub use object::Object;
 pub use write::Outcome;

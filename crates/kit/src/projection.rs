@@ -14,6 +14,27 @@ use serde::{Deserialize, Deserializer};
 /// A spec or status that is not looked at.
 pub type Ignored = serde::de::IgnoredAny;
 
+/// The names of another kind, for what stands for an object of it.
+macro_rules! of_kind {
+    ($kind:ident) => {
+        type DynamicType = $kind::DynamicType;
+        type Scope = $kind::Scope;
+
+        fn kind(dynamic: &Self::DynamicType) -> Cow<'_, str> {
+            $kind::kind(dynamic)
+        }
+        fn group(dynamic: &Self::DynamicType) -> Cow<'_, str> {
+            $kind::group(dynamic)
+        }
+        fn version(dynamic: &Self::DynamicType) -> Cow<'_, str> {
+            $kind::version(dynamic)
+        }
+        fn plural(dynamic: &Self::DynamicType) -> Cow<'_, str> {
+            $kind::plural(dynamic)
+        }
+    };
+}
+
 /// The metadata, `S` of the spec and `T` of the status of an object of kind `K`. Unknown members are skipped while reading.
 pub struct Projection<K, S, T> {
     pub metadata: ObjectMeta,
@@ -45,21 +66,8 @@ impl<K, S: Debug, T: Debug> Debug for Projection<K, S, T> {
 }
 
 impl<K: Resource, S, T> Resource for Projection<K, S, T> {
-    type DynamicType = K::DynamicType;
-    type Scope = K::Scope;
+    of_kind!(K);
 
-    fn kind(dynamic: &Self::DynamicType) -> Cow<'_, str> {
-        K::kind(dynamic)
-    }
-    fn group(dynamic: &Self::DynamicType) -> Cow<'_, str> {
-        K::group(dynamic)
-    }
-    fn version(dynamic: &Self::DynamicType) -> Cow<'_, str> {
-        K::version(dynamic)
-    }
-    fn plural(dynamic: &Self::DynamicType) -> Cow<'_, str> {
-        K::plural(dynamic)
-    }
     fn meta(&self) -> &ObjectMeta {
         &self.metadata
     }
@@ -147,21 +155,8 @@ impl<K> Parsed<K> {
 }
 
 impl<K: Resource> Resource for Parsed<K> {
-    type DynamicType = K::DynamicType;
-    type Scope = K::Scope;
+    of_kind!(K);
 
-    fn kind(dynamic: &Self::DynamicType) -> Cow<'_, str> {
-        K::kind(dynamic)
-    }
-    fn group(dynamic: &Self::DynamicType) -> Cow<'_, str> {
-        K::group(dynamic)
-    }
-    fn version(dynamic: &Self::DynamicType) -> Cow<'_, str> {
-        K::version(dynamic)
-    }
-    fn plural(dynamic: &Self::DynamicType) -> Cow<'_, str> {
-        K::plural(dynamic)
-    }
     fn meta(&self) -> &ObjectMeta {
         match self {
             Self::Valid(object) => object.meta(),

@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use api::names;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kit::client::{CallError, DEADLINE, call};
+use kit::client::CallError;
 use kit::events::Events;
+use kit::projection::Parsed;
 use kit::queue::{Next, Queue};
-use kit::{Outcome, patch};
-use kube::api::{Api, DeleteParams, Preconditions};
-use kube::{Client, Resource, ResourceExt};
+use kit::{Object, object};
+use kube::api::Api;
+use kube::{Client, Resource};
 use lifecycle::Notice;
 use lifecycle::supervision::Correction;
-use serde::de::DeserializeOwned;
 
 use crate::caches::Caches;
 use crate::key::Key;
@@ -58,10 +58,7 @@ impl Context {
         }
     }
 
-    fn api<K>(&self) -> Api<K>
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-    {
+    fn api<K: Object>(&self) -> Api<K> {
         Api::namespaced(self.0.client.clone(), &self.0.namespace)
     }
 
@@ -73,40 +70,20 @@ impl Context {
         }
     }
 
-    /// An object that cannot be read: it says so itself, and nothing is done about it.
-    fn tell_unreadable<K: Resource<DynamicType = ()>>(&self, object: &K, why: &str) {
-        self.0.events.warning(&object.object_ref(&()), "Invalid", format!("cannot read this {}: {why}", K::kind(&())));
-    }
-
-    /// Deletes exactly this object. That it is gone, or another one by now, is as good.
-    async fn delete<K>(&self, name: &str, uid: &str) -> Result<(), CallError>
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-        K: Clone + DeserializeOwned + std::fmt::Debug,
-    {
-        let params = DeleteParams {
-            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
-            ..DeleteParams::background()
-        };
-        match call(DEADLINE, self.api::<K>().delete(name, &params)).await {
-            Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
-            other => other.map(drop),
+    /// The object, unless it cannot be read: it says so itself then, and nothing is done about it.
+    fn readable<'a, K: Resource<DynamicType = ()>>(&self, cached: &'a Parsed<K>) -> Option<&'a K> {
+        match cached {
+            Parsed::Valid(found) => Some(found),
+            Parsed::Invalid { why, .. } => {
+                let why = format!("cannot read this {}: {why}", K::kind(&()));
+                self.0.events.warning(&cached.object_ref(&()), "Invalid", why);
+                None
+            }
         }
     }
 
-    /// Adds or removes one finalizer, if the object is still as it was seen.
-    async fn patch_finalizer_of<K>(&self, found: &K, finalizer: &str, add: bool) -> Result<Outcome<K>, CallError>
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-        K: Clone + DeserializeOwned + std::fmt::Debug,
-    {
-        let present = found.finalizers();
-        let change =
-            if add { patch::add_finalizer(present, finalizer) } else { patch::remove_finalizer(present, finalizer) };
-        let mut operations: Vec<_> =
-            found.meta().resource_version.as_deref().map(patch::at_version).into_iter().collect();
-        operations.extend(change);
-        patch::json(&self.api::<K>(), &found.name_any(), &operations).await
+    async fn delete<K: Object>(&self, name: &str, uid: &str) -> Result<(), CallError> {
+        object::delete(&self.api::<K>(), name, uid, None).await
     }
 
     fn correction(&self, uid: &str) -> Option<Correction> {

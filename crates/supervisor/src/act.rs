@@ -8,12 +8,11 @@ use flink::{JobId, TriggerId};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job as BatchJob;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kit::client::{CallError, DEADLINE, call};
-use kit::patch;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kit::{Object, object, patch};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use lifecycle::{cluster, job};
 use manifests::{Launch, Settings};
 use serde_json::{Value, json};
@@ -61,11 +60,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    fn api<K>(&self) -> Api<K>
-    where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
-        K::DynamicType: Default,
-    {
+    fn api<K: Object>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
@@ -78,8 +73,8 @@ impl Actor {
     ) -> Result<(), Error> {
         use cluster::Effect;
         match effect {
-            Effect::AddFinalizer => self.finalizer::<FlinkCluster>(&object.metadata, true).await,
-            Effect::RemoveFinalizer => self.finalizer::<FlinkCluster>(&object.metadata, false).await,
+            Effect::AddFinalizer => self.finalizer(object, true).await,
+            Effect::RemoveFinalizer => self.finalizer(object, false).await,
             Effect::CreateJobManager { incarnation } => {
                 self.create::<Pod>(manifests::job_manager_pod(object, *incarnation)?).await
             }
@@ -96,7 +91,7 @@ impl Actor {
                 let manager = of(manager, job_manager)?;
                 Ok(manager.client.cancel_job(&JobId::try_from(job_id.clone())?).await?)
             }
-            Effect::ResetAction { action } => self.reset::<FlinkCluster>(&object.metadata, action).await,
+            Effect::ResetAction { action } => self.reset(object, action).await,
         }
     }
 
@@ -110,8 +105,8 @@ impl Actor {
     ) -> Result<(), Error> {
         use job::Effect;
         match effect {
-            Effect::AddFinalizer => self.finalizer::<FlinkJob>(&object.metadata, true).await,
-            Effect::RemoveFinalizer => self.finalizer::<FlinkJob>(&object.metadata, false).await,
+            Effect::AddFinalizer => self.finalizer(object, true).await,
+            Effect::RemoveFinalizer => self.finalizer(object, false).await,
             Effect::CreateBootstrap { attempt } => {
                 let launch = Launch {
                     attempt: attempt.number,
@@ -144,15 +139,12 @@ impl Actor {
                 let manager = of(manager, &incarnation.uid)?;
                 Ok(manager.client.cancel_job(&JobId::try_from(job_id.clone())?).await?)
             }
-            Effect::ResetAction { action } => self.reset::<FlinkJob>(&object.metadata, action).await,
+            Effect::ResetAction { action } => self.reset(object, action).await,
         }
     }
 
     /// Creates an object under its deterministic name; one that is there already is the one that was wanted.
-    async fn create<K>(&self, object: Value) -> Result<(), Error>
-    where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-    {
+    async fn create<K: Object>(&self, object: Value) -> Result<(), Error> {
         let resource = ApiResource::erase::<K>(&());
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
         let object: DynamicObject = serde_json::from_value(object)?;
@@ -162,59 +154,19 @@ impl Actor {
         }
     }
 
-    /// Deletes the object with that uid; one that is gone, or another one of that name, is as good.
-    async fn delete<K>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error>
-    where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned,
-        K::DynamicType: Default,
-    {
-        let params = DeleteParams {
-            grace_period_seconds: grace,
-            propagation_policy: Some(PropagationPolicy::Background),
-            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
-            ..DeleteParams::default()
-        };
-        match call(DEADLINE, self.api::<K>().delete(name, &params)).await {
-            Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error.into()),
-            _ => Ok(()),
-        }
+    async fn delete<K: Object>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error> {
+        Ok(object::delete(&self.api::<K>(), name, uid, grace).await?)
     }
 
-    async fn finalizer<K>(&self, meta: &ObjectMeta, wanted: bool) -> Result<(), Error>
-    where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned,
-        K::DynamicType: Default,
-    {
-        let present = meta.finalizers.as_deref().unwrap_or_default();
-        let change = match wanted {
-            true => patch::add_finalizer(present, names::SUPERVISOR_FINALIZER),
-            false => patch::remove_finalizer(present, names::SUPERVISOR_FINALIZER),
-        };
-        if change.is_empty() {
-            return Ok(());
-        }
-        let version = meta.resource_version.as_deref().unwrap_or_default();
-        let operations: Vec<Value> = std::iter::once(patch::at_version(version)).chain(change).collect();
-        patch::json(&self.api::<K>(), meta.name.as_deref().unwrap_or_default(), &operations).await?;
+    async fn finalizer<K: Object>(&self, seen: &K, wanted: bool) -> Result<(), Error> {
+        object::finalizer(&self.api::<K>(), seen, names::SUPERVISOR_FINALIZER, wanted).await?;
         Ok(())
     }
 
     /// Sets `requested-action` to `NONE` if the object is still the one that was looked at, and takes back
     /// `without-savepoint` with it. A new timestamp tells the next command from this one, also if it is the same word.
-    async fn reset<K>(&self, meta: &ObjectMeta, action: &str) -> Result<(), Error>
-    where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned,
-        K::DynamicType: Default,
-    {
+    async fn reset<K: Object>(&self, seen: &K, action: &str) -> Result<(), Error> {
+        let meta = seen.meta();
         let annotations = meta.annotations.clone().unwrap_or_default();
         let Some(said) = annotations.get(REQUESTED_ACTION).filter(|said| said.trim().eq_ignore_ascii_case(action))
         else {

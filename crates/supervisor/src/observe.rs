@@ -71,7 +71,7 @@ pub fn job_desired(object: &FlinkJob) -> job::Desired {
         uid: object.metadata.uid.clone().unwrap_or_default(),
         deleting: object.metadata.deletion_timestamp.is_some(),
         supervised: supervised(&object.metadata),
-        parallelism: spec.clamp_parallelism(spec.parallelism()),
+        parallelism: spec.parallelism(),
         digest: digest::job(spec).bootstrap.unwrap_or_default(),
         savepoint_automatic: spec.savepoint.mode() == SavepointMode::Automatic,
         savepoint_path: spec.savepoint.path().map(str::to_owned),
@@ -164,7 +164,7 @@ pub fn service(caches: &Caches, name: &str, cluster_uid: &str) -> Option<Service
 /// A job as its cluster sees it. A job whose record cannot be read counts as live.
 pub fn job_view(object: &FlinkJob) -> JobView {
     let name = object.metadata.name.clone().unwrap_or_default();
-    let wanted = object.clamp_parallelism(object.spec.parallelism());
+    let wanted = object.spec.parallelism();
     let supervised = supervised(&object.metadata);
     let Ok(record) = job::status::record(object.status.as_ref()) else {
         return JobView { name, slots: wanted, live: true, settled: false, supervised, flink_id: None };

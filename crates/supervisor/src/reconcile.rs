@@ -9,10 +9,10 @@ use std::time::Duration;
 use api::{FlinkCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kit::Outcome as Written;
 use kit::client::CallError;
 use kit::events::Events;
 use kit::projection::Parsed;
+use kit::{Object, Outcome as Written};
 use kube::{Api, Resource};
 use lifecycle::cluster::{self, JobView, PodView};
 use lifecycle::{Notice, Reading, job};
@@ -104,9 +104,9 @@ impl Reconciler {
             return (false, true, None);
         };
         self.follow(&cluster).await;
-        note(&self.on_cluster().await);
+        note(&self.on(None).await);
         for name in self.caches.jobs.names() {
-            note(&self.on_job(&name).await);
+            note(&self.on(Some(&name)).await);
         }
         (changed, at_rest, wake)
     }
@@ -144,20 +144,30 @@ impl Reconciler {
         self.caches.jobs.all().iter().filter_map(|job| job.valid().map(observe::job_view)).collect()
     }
 
-    async fn on_cluster(&mut self) -> Progress {
+    /// Steps on the cluster, or on one of its jobs, as long as the next step follows at once.
+    async fn on(&mut self, job: Option<&str>) -> Progress {
         let mut total = Progress { changed: false, again: true, at_rest: true, wake: None };
+        let name = job.unwrap_or(&self.actor.cluster).to_owned();
         for _ in 0..STEPS {
-            if self.pausing(&self.actor.cluster.clone(), &mut total) {
+            if self.pausing(&name, &mut total) {
                 break;
             }
-            match self.step_cluster().await {
+            let progress = match job {
+                None => self.step_cluster().await,
+                Some(name) => self.step_job(name).await,
+            };
+            match progress {
                 Ok(progress) => {
-                    self.troubles.remove(&self.actor.cluster);
+                    self.troubles.remove(&name);
                     total = merge(&total, progress);
                 }
                 Err(error) => {
-                    let about = self.cluster().map(|cluster| cluster.object_ref(&()));
-                    self.trouble(&self.actor.cluster.clone(), about, &error);
+                    let cached = job.and_then(|name| self.caches.jobs.get(name));
+                    let about = match job {
+                        None => self.cluster().map(|cluster| cluster.object_ref(&())),
+                        Some(_) => cached.and_then(|job| job.valid().map(|job| job.object_ref(&()))),
+                    };
+                    self.trouble(&name, about, &error);
                     total.again = true;
                 }
             }
@@ -241,30 +251,6 @@ impl Reconciler {
             Some(manager) if Some(&manager.uid) == current.as_ref() => read(manager),
             _ => Reading::Unknown { why: "there is no JobManager yet".into(), since: now },
         }
-    }
-
-    async fn on_job(&mut self, name: &str) -> Progress {
-        let mut total = Progress { changed: false, again: true, at_rest: true, wake: None };
-        for _ in 0..STEPS {
-            if self.pausing(name, &mut total) {
-                break;
-            }
-            match self.step_job(name).await {
-                Ok(progress) => {
-                    self.troubles.remove(name);
-                    total = merge(&total, progress);
-                }
-                Err(error) => {
-                    let about = self.caches.jobs.get(name).and_then(|job| job.valid().map(|job| job.object_ref(&())));
-                    self.trouble(name, about, &error);
-                    total.again = true;
-                }
-            }
-            if !total.again {
-                break;
-            }
-        }
-        total
     }
 
     async fn step_job(&mut self, name: &str) -> Result<Progress, Error> {
@@ -362,14 +348,7 @@ impl Reconciler {
         manager.checkpoints(attempt, now).await
     }
 
-    async fn write<K>(&self, object: &K) -> Result<Written<K>, CallError>
-    where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::Serialize
-            + serde::de::DeserializeOwned,
-    {
+    async fn write<K: Object + serde::Serialize>(&self, object: &K) -> Result<Written<K>, CallError> {
         let api: Api<K> = Api::namespaced(self.actor.client.clone(), &self.actor.namespace);
         self.metrics.write();
         kit::status::replace(&api, object).await

@@ -5,7 +5,7 @@ use api::{FlinkCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kit::client::{CallError, DEADLINE, call};
-use kit::projection::Parsed;
+use kit::object;
 use kit::queue::Next;
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use kube::{Resource, ResourceExt};
@@ -21,12 +21,8 @@ impl Context {
         let Some(cached) = self.0.caches.clusters.get(name) else {
             return Next::Changed;
         };
-        let found = match cached.as_ref() {
-            Parsed::Valid(found) => found,
-            Parsed::Invalid { why, .. } => {
-                self.tell_unreadable(cached.as_ref(), why);
-                return Next::Changed;
-            }
+        let Some(found) = self.readable(&cached) else {
+            return Next::Changed;
         };
         let wanted = manifests::supervisor_deployment(found, &self.0.settings);
         let wanted = wanted.map_err(|why| kit::chain(&why));
@@ -93,7 +89,7 @@ impl Context {
                 if !add {
                     self.remember(&uid, None);
                 }
-                let outcome = self.patch_finalizer_of(found, names::OPERATOR_FINALIZER, add).await?;
+                let outcome = object::finalizer(&self.api(), found, names::OPERATOR_FINALIZER, add).await?;
                 Ok(outcome.written().is_some())
             }
             Effect::Create(manifest) => {

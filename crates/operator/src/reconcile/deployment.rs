@@ -6,6 +6,7 @@ use futures::stream;
 use jiff::Timestamp;
 use kit::Outcome;
 use kit::client::{CallError, DEADLINE, call};
+use kit::object;
 use kit::projection::Parsed;
 use kit::queue::Next;
 use kube::api::PostParams;
@@ -22,12 +23,8 @@ impl Context {
         let Some(cached) = self.0.caches.deployments.get(name) else {
             return Next::Changed;
         };
-        let found = match cached.as_ref() {
-            Parsed::Valid(found) => found,
-            Parsed::Invalid { why, .. } => {
-                self.tell_unreadable(cached.as_ref(), why);
-                return Next::Changed;
-            }
+        let Some(found) = self.readable(&cached) else {
+            return Next::Changed;
         };
         let Some(plan) = self.plan_deployment(found) else {
             // A child that cannot be read tells so itself; comparing with it is impossible.
@@ -123,7 +120,7 @@ impl Context {
     }
 
     async fn patch_finalizer(&self, found: &FlinkDeployment, add: bool) -> Result<Outcome<FlinkDeployment>, CallError> {
-        self.patch_finalizer_of(found, names::OPERATOR_FINALIZER, add).await
+        object::finalizer(&self.api(), found, names::OPERATOR_FINALIZER, add).await
     }
 }
 

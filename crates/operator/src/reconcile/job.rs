@@ -4,9 +4,9 @@ use api::{FlinkJob, labels, names};
 use jiff::Timestamp;
 use kit::Outcome;
 use kit::client::CallError;
-use kit::patch;
 use kit::projection::Parsed;
 use kit::queue::Next;
+use kit::{object, patch};
 use kube::ResourceExt;
 use lifecycle::ownership::{self, Effect, Observed};
 use serde_json::{Value, json};
@@ -18,12 +18,8 @@ impl Context {
         let Some(cached) = self.0.caches.jobs.get(name) else {
             return Next::Changed;
         };
-        let found = match cached.as_ref() {
-            Parsed::Valid(found) => found,
-            Parsed::Invalid { why, .. } => {
-                self.tell_unreadable(cached.as_ref(), why);
-                return Next::Changed;
-            }
+        let Some(found) = self.readable(&cached) else {
+            return Next::Changed;
         };
         let (clusters, supervised) = (self.0.caches.clusters.names(), self.0.caches.supervised());
         let observed = Observed { job: found, clusters: &clusters, supervised: &supervised };
@@ -58,7 +54,7 @@ impl Context {
                 job.status = Some(status.as_ref().clone());
                 kit::status::replace(&jobs, &job).await
             }
-            Effect::RemoveFinalizer => self.patch_finalizer_of(found, names::SUPERVISOR_FINALIZER, false).await,
+            Effect::RemoveFinalizer => object::finalizer(&jobs, found, names::SUPERVISOR_FINALIZER, false).await,
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) struct Failure {
     pub reason: &'static str,
     pub message: String,
     pub details: Value,
+    pub warnings: Vec<String>,
 }
 
 /// One field that is wrong. `kind` decides both the machine-readable reason and the words before the detail.
@@ -29,6 +30,23 @@ impl FieldError {
             field: field.into(),
             message: format!("Invalid value: {}: {detail}", show(value)),
         }
+    }
+
+    /// What is wrong is said without the value, which is too large to be shown.
+    pub fn invalid_without_value(field: impl Into<String>, detail: &str) -> Self {
+        Self { reason: "FieldValueInvalid", field: field.into(), message: format!("Invalid value: {detail}") }
+    }
+
+    /// Whether rules are not even looked at, since values may be of wrong types.
+    pub fn blocks_rules(&self) -> bool {
+        matches!(
+            self.reason,
+            "FieldValueNotSupported"
+                | "FieldValueRequired"
+                | "FieldValueTooLong"
+                | "FieldValueTooMany"
+                | "FieldValueTypeInvalid"
+        )
     }
 
     pub fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
@@ -93,7 +111,7 @@ pub(crate) fn qualified(group: &str, resource: &str) -> String {
 
 impl Failure {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Value::Null }
+        Self { code, reason, message: message.into(), details: Value::Null, warnings: Vec::new() }
     }
 
     pub fn with(mut self, details: Value) -> Self {

@@ -144,7 +144,7 @@ impl Machinery {
             status: failure.code,
             body: failure.status(),
             content_type: JSON,
-            warnings: Vec::new(),
+            warnings: failure.warnings,
         })
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::builtin;
 use super::kinds::Kind;
 use super::request::{Include, Shape};
-use super::table;
+use super::{model, table};
 
 /// One object. `head`: the columns of a table are described.
 pub(crate) fn single(
@@ -47,6 +47,8 @@ pub(crate) fn list(
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if let Some(next) = page.next {
         metadata["continue"] = next.into();
+    } else if kind.custom.is_some() && shape != Shape::Metadata && shape != Shape::Table {
+        metadata["continue"] = "".into();
     }
     if let Some(remaining) = page.remaining {
         metadata["remainingItemCount"] = remaining.into();
@@ -54,11 +56,17 @@ pub(crate) fn list(
     match shape {
         Shape::Metadata => {
             let items: Vec<Value> = objects.iter().map(|object| partial(object)).collect();
+            let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
             json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})
         }
         Shape::Table => table::table(kind, objects, &metadata, include, now, true),
         Shape::Plain | Shape::Discovery { .. } => {
-            let items: Vec<Value> = objects.iter().map(|object| whole(kind, object)).collect();
+            let mut items: Vec<Value> = objects.iter().map(|object| whole(kind, object)).collect();
+            // Items of built-in kinds do not say what they are: the list does.
+            for item in items.iter_mut().filter_map(Value::as_object_mut).filter(|_| kind.custom.is_none()) {
+                item.remove("kind");
+                item.remove("apiVersion");
+            }
             json!({"kind": kind.list_name, "apiVersion": kind.api_version(), "metadata": metadata, "items": items})
         }
     }
@@ -73,6 +81,10 @@ pub(crate) fn whole(kind: &Kind, object: &Value) -> Value {
     let mut object = object.clone();
     if kind.renames_events() {
         builtin::events::to_new(&mut object);
+        if let Some(name) = model::type_of(kind) {
+            model::reduce(&name, &mut object);
+            model::complete(&name, &mut object);
+        }
     }
     object["apiVersion"] = kind.api_version().into();
     object["kind"] = kind.name.as_str().into();

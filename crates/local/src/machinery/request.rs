@@ -228,6 +228,30 @@ pub(crate) fn body(request: &Request) -> Result<Value> {
     if request.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
     }
+    let mut body = decoded(request, media)?;
+    whole_numbers(&mut body);
+    Ok(body)
+}
+
+/// A number without a fraction is a whole number, however it was written.
+pub(crate) fn whole_numbers(value: &mut Value) {
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap_or_default();
+            if float.fract() == 0.0 && float.abs() <= LARGEST {
+                if let Ok(whole) = format!("{float:.0}").parse::<i64>() {
+                    *value = whole.into();
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
+fn decoded(request: &Request, media: &str) -> Result<Value> {
     match media {
         "application/json" | "" | "*/*" => serde_json::from_slice(&request.body)
             .map_err(|error| Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"))),

@@ -17,7 +17,7 @@ pub(crate) fn view(kind: &Kind, object: &Value) -> Result<Value> {
         }
     }
     let mut spec = json!({});
-    if let Some(replicas) = object.pointer(&scale.spec).and_then(Value::as_i64) {
+    if let Some(replicas) = object.pointer(&scale.spec).and_then(Value::as_i64).filter(|replicas| *replicas != 0) {
         spec["replicas"] = replicas.into();
     }
     let mut status = json!({"replicas": number(&scale.status)});

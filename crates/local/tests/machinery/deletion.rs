@@ -65,7 +65,7 @@ fn preconditions_guard() {
     let uid = made["metadata"]["uid"].as_str().unwrap();
     let refused = cluster.delete(&path, &json!({"preconditions": {"uid": "other"}})).refused();
     let words = format!(
-        "Operation cannot be fulfilled on configmaps \"a\": Precondition failed: UID in precondition: other, UID in object meta: {uid}"
+        "Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (other) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
     );
     assert_eq!(refused, (409, words));
     assert_eq!(cluster.delete(&path, &json!({"preconditions": {"resourceVersion": "1"}})).status, 409);

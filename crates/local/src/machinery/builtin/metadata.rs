@@ -14,26 +14,16 @@ const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDelet
 /// Judges the metadata of an object that is created, or updated from `old`.
 pub(crate) fn validate(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
+    if old.is_some() && judged_twice(kind) {
+        common(object, &mut errors);
+    }
     match old {
         None if kind.transient => {}
         None => named(kind, object, &mut errors),
         Some(old) if meta::deleting(old) => no_new_finalizers(old, object, &mut errors),
         Some(_) => {}
     }
-    for (key, value) in labels(object, "/metadata/labels") {
-        keys("metadata.labels", key, &names::qualified(key), &mut errors);
-        let value = value.as_str().unwrap_or_default();
-        keys("metadata.labels", value, &names::label_value(value), &mut errors);
-    }
-    let mut size = 0;
-    for (key, value) in labels(object, "/metadata/annotations") {
-        keys("metadata.annotations", key, &names::qualified(&key.to_lowercase()), &mut errors);
-        size += key.len() + value.as_str().map_or(0, str::len);
-    }
-    if size > ANNOTATIONS {
-        errors.push(FieldError::too_long("metadata.annotations", ANNOTATIONS as u64));
-    }
-    owners(object, &mut errors);
+    common(object, &mut errors);
     if old.is_none() {
         finalizers(object, &mut errors);
     }
@@ -46,6 +36,33 @@ pub(crate) fn validate(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<
         }
     }
     errors
+}
+
+/// An update of these kinds is judged as an update and as an object by itself.
+fn judged_twice(kind: &Kind) -> bool {
+    kind.custom.is_none()
+        && (kind.group == "rbac.authorization.k8s.io"
+            || matches!(
+                kind.resource.as_str(),
+                "configmaps" | "secrets" | "serviceaccounts" | "services" | "endpointslices"
+            ))
+}
+
+fn common(object: &Value, errors: &mut Vec<FieldError>) {
+    for (key, value) in labels(object, "/metadata/labels") {
+        keys("metadata.labels", key, &names::qualified(key), errors);
+        let value = value.as_str().unwrap_or_default();
+        keys("metadata.labels", value, &names::label_value(value), errors);
+    }
+    let mut size = 0;
+    for (key, value) in labels(object, "/metadata/annotations") {
+        keys("metadata.annotations", key, &names::qualified(&key.to_lowercase()), errors);
+        size += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if size > ANNOTATIONS {
+        errors.push(FieldError::too_long("metadata.annotations", ANNOTATIONS as u64));
+    }
+    owners(object, errors);
 }
 
 fn keys(field: &str, text: &str, wrong: &[String], errors: &mut Vec<FieldError>) {

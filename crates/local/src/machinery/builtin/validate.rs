@@ -22,6 +22,7 @@ pub(super) fn object(admission: &Admission<'_>, object: &Value) -> Vec<FieldErro
         "jobs" => job(admission.old, object, &mut errors),
         "services" => service(object, &mut errors),
         "configmaps" => config_map(admission.old, object, &mut errors),
+        "leases" => lease(object, &mut errors),
         "secrets" => secret(admission.old, object, &mut errors),
         "customresourcedefinitions" => definition(object, &mut errors),
         _ => {}
@@ -201,6 +202,21 @@ fn job(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     };
     for pointer in ["/spec/selector", "/spec/template", "/spec/completions", "/spec/completionMode"] {
         immutable(old, object, pointer, errors);
+    }
+}
+
+fn lease(object: &Value, errors: &mut Vec<FieldError>) {
+    let spec = &object["spec"];
+    for (field, least, detail) in [
+        ("leaseDurationSeconds", 1, "must be greater than 0"),
+        ("leaseTransitions", 0, "must be greater than or equal to 0"),
+    ] {
+        if spec[field].as_i64().is_some_and(|number| number < least) {
+            errors.push(FieldError::invalid(format!("spec.{field}"), &spec[field], detail));
+        }
+    }
+    if !meta::text(spec, "/preferredHolder").is_empty() && meta::text(spec, "/strategy").is_empty() {
+        errors.push(FieldError::forbidden("spec.preferredHolder", "may only be specified if `strategy` is defined"));
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn apply(tracking: &Tracking<'_>, force: bool, live: Option<&Value>, 
     if let Some(path) = undeclared(tracking.root, config, "") {
         let (namespace, name) = (meta::namespace(config), meta::name(config));
         let (version, kind) = (meta::text(config, "/apiVersion"), meta::text(config, "/kind"));
-        let what = format!("{namespace}/{name}; {version}, Kind={kind}");
+        let slash = if version.contains('/') { "" } else { "/" };
+        let what = format!("{namespace}/{name}; {slash}{version}, Kind={kind}");
         let message = format!("failed to create typed patch object ({what}): {path}: field not declared in schema");
         return Err(Failure::new(500, "", message));
     }

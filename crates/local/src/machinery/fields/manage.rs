@@ -208,7 +208,9 @@ pub(super) fn update(tracking: &Tracking<'_>, live: &Value, new: &Value, managed
     if written.is_empty() {
         return;
     }
-    let mut own = Entry::new(&tracking.manager, false, written).at(tracking.now);
+    let own = Entry::new(&tracking.manager, false, written);
+    // Of a scale nobody notes the time.
+    let mut own = if tracking.manager.subresource == "scale" { own } else { own.at(tracking.now) };
     if let Some(index) = managed.iter().position(|entry| entry.same(&own)) {
         own.fields.union(&managed.remove(index).fields);
     }

@@ -16,6 +16,11 @@ impl Rules {
         Self(Node::of(schema))
     }
 
+    /// Whether there are any.
+    pub fn exist(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Rules that fail. A rule that failed before on the same value is let through, unless it compares with the old value.
     pub fn check(&self, schema: &Value, value: &Value, old: Option<&Value>) -> Vec<FieldError> {
         let Some(node) = &self.0 else { return Vec::new() };
@@ -38,8 +43,8 @@ struct Node {
 /// The rules of one node, without those below it.
 struct Own {
     compiled: CompiledSchema,
-    /// Stands for the value in messages.
-    type_name: Value,
+    /// Messages do not show such a value.
+    composite: bool,
     compares: bool,
 }
 
@@ -61,7 +66,11 @@ impl Node {
         let own = rules.map(|_| {
             let mut alone = essence(schema).unwrap_or_else(|| json!({}));
             alone["x-kubernetes-validations"] = schema["x-kubernetes-validations"].clone();
-            Own { compiled: compile_schema(&alone), type_name: schema["type"].clone(), compares: here }
+            Own {
+                compiled: compile_schema(&alone),
+                composite: matches!(schema["type"].as_str(), Some("object" | "array")),
+                compares: here,
+            }
         });
         let compares =
             here || below.values().chain(additional.as_deref()).chain(items.as_deref()).any(|node| node.compares);
@@ -149,8 +158,9 @@ impl Walk {
             self.errors.push(match error.reason.as_deref() {
                 Some("FieldValueForbidden") => FieldError::forbidden(field, message),
                 Some("FieldValueRequired") => FieldError::required(field, message),
-                Some("FieldValueDuplicate") => FieldError::duplicate(field, &own.type_name),
-                _ => FieldError::invalid(field, &own.type_name, message),
+                Some("FieldValueDuplicate") => FieldError::duplicate(field, value),
+                _ if own.composite => FieldError::invalid_without_value(field, message),
+                _ => FieldError::invalid(field, value, message),
             });
         }
     }
@@ -181,10 +191,7 @@ mod tests {
     #[test]
     fn rules_are_checked_and_name_the_field() {
         assert_eq!(check(&json!({"spec": {"a": 1, "b": 2}}), None), Vec::<String>::new());
-        assert_eq!(
-            check(&json!({"spec": {"a": 3, "b": 2}}), None),
-            ["spec.a: Invalid value: \"object\": a must not be above b"]
-        );
+        assert_eq!(check(&json!({"spec": {"a": 3, "b": 2}}), None), ["spec.a: Invalid value: a must not be above b"]);
     }
 
     #[test]
@@ -221,7 +228,7 @@ mod tests {
         let old = json!({"spec": {"a": 1, "b": 2, "c": "x"}});
         assert_eq!(
             check(&json!({"spec": {"a": 1, "b": 2, "c": "y"}}), Some(&old)),
-            ["spec.c: Invalid value: \"string\": c is immutable"]
+            ["spec.c: Invalid value: \"y\": c is immutable"]
         );
         assert_eq!(check(&old, None), Vec::<String>::new());
     }

@@ -92,15 +92,15 @@ impl Walk {
         let value = Value::from(text);
         let length = text.chars().count() as u64;
         if let Some(limit) = schema["maxLength"].as_u64().filter(|limit| length > *limit) {
-            self.errors.push(FieldError::too_long(path, limit));
+            return self.errors.push(FieldError::too_long(path, limit));
         }
         if let Some(limit) = schema["minLength"].as_u64().filter(|limit| length < *limit) {
-            self.invalid(path, &value, &format!("should be at least {limit} chars long"));
+            return self.invalid(path, &value, &format!("should be at least {limit} chars long"));
         }
         if let Some(pattern) = schema["pattern"].as_str() {
             // A pattern that is no regular expression was let in by somebody else; nothing can match it.
             if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(text)) {
-                self.invalid(path, &value, &format!("should match '{pattern}'"));
+                return self.invalid(path, &value, &format!("should match '{pattern}'"));
             }
         }
         if let Some(format) = schema["format"].as_str().filter(|format| !of_format(format, text)) {

@@ -39,8 +39,8 @@ const PODS: &[Column] = &[
 const DEPLOYMENTS: &[Column] = &[
     NAME,
     shown("Ready"),
-    counted("Up-to-date"),
-    counted("Available"),
+    shown("Up-to-date"),
+    shown("Available"),
     AGE,
     wide("Containers"),
     wide("Images"),
@@ -99,6 +99,7 @@ const CLAIMS: &[Column] = &[
     shown("Capacity"),
     shown("Access Modes"),
     shown("StorageClass"),
+    shown("VolumeAttributesClass"),
     AGE,
     wide("VolumeMode"),
 ];
@@ -116,9 +117,8 @@ pub(super) fn columns(kind: &Kind) -> &'static [Column] {
         "persistentvolumeclaims" => CLAIMS,
         "rolebindings" | "clusterrolebindings" => BINDINGS,
         "namespaces" => const { &[NAME, shown("Status"), AGE] },
-        "configmaps" => const { &[NAME, counted("Data"), AGE] },
-        "secrets" => const { &[NAME, shown("Type"), counted("Data"), AGE] },
-        "serviceaccounts" => const { &[NAME, counted("Secrets"), AGE] },
+        "configmaps" => const { &[NAME, shown("Data"), AGE] },
+        "secrets" => const { &[NAME, shown("Type"), shown("Data"), AGE] },
         "leases" => const { &[NAME, shown("Holder"), AGE] },
         "endpoints" => const { &[NAME, shown("Endpoints"), AGE] },
         "endpointslices" => const { &[NAME, shown("AddressType"), shown("Ports"), shown("Endpoints"), AGE] },
@@ -157,6 +157,7 @@ pub(super) fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
                 text("/status/capacity/storage"),
                 modes,
                 text("/spec/storageClassName"),
+                or(object, "/spec/volumeAttributesClassName", "<unset>"),
                 age,
                 text("/spec/volumeMode"),
             ]
@@ -174,7 +175,6 @@ pub(super) fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
         "namespaces" => vec![name, text(object, "/status/phase").into(), age],
         "configmaps" => vec![name, (count(object, "/data") + count(object, "/binaryData")).into(), age],
         "secrets" => vec![name, text(object, "/type").into(), count(object, "/data").into(), age],
-        "serviceaccounts" => vec![name, count(object, "/secrets").into(), age],
         "leases" => vec![name, text(object, "/spec/holderIdentity").into(), age],
         "endpoints" => {
             let addresses = list(object, "/subsets").iter().flat_map(|subset| {

@@ -19,10 +19,14 @@ pub(crate) struct Column {
 impl Column {
     pub fn new(column: &Value) -> Self {
         let kind = text(column, "/type").to_owned();
-        // The server formats dates itself: what it sends is text.
-        let shown = if kind == "date" { "string" } else { &kind };
+        let told = text(column, "/description");
+        let description = if told.is_empty() {
+            format!("Custom resource definition column (in JSONPath format): {}", text(column, "/jsonPath"))
+        } else {
+            told.to_owned()
+        };
         let definition = json!({
-            "name": column["name"], "type": shown, "format": text(column, "/format"), "description": text(column, "/description"),
+            "name": column["name"], "type": kind, "format": text(column, "/format"), "description": description,
             "priority": column["priority"].as_i64().unwrap_or_default(),
         });
         let path = parse_json_path(&standard(text(column, "/jsonPath"))).ok();

@@ -44,9 +44,14 @@ impl Machinery {
 }
 
 fn conform(custom: &Custom, old: Option<&Value>, new: &Value) -> Vec<FieldError> {
-    let errors = schema::validate(&custom.schema, new, old);
-    // Rules expect values of the right types.
-    if errors.is_empty() { custom.rules.check(&custom.schema, new, old) } else { errors }
+    let mut errors = schema::validate(&custom.schema, new, old);
+    if custom.rules.exist() && errors.iter().any(FieldError::blocks_rules) {
+        let detail = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+        errors.push(FieldError::invalid("", &Value::Null, detail));
+    } else {
+        errors.extend(custom.rules.check(&custom.schema, new, old));
+    }
+    errors
 }
 
 /// Brings an object into the form in which it is stored, whatever its values are: unknown fields go, defaults come.
@@ -57,7 +62,7 @@ pub(crate) fn shape(call: &mut Call<'_>, object: &mut Value, source: Source) -> 
         FieldValidation::Strict if !named.is_empty() && source != Source::Apply => {
             return Err(strict(call, source, object, &named));
         }
-        FieldValidation::Warn if source != Source::Apply => call.warnings.extend(named),
+        FieldValidation::Warn if source != Source::Apply => call.warnings.borrow_mut().extend(named),
         _ => {}
     }
     if call.kind.renames_events() {
@@ -115,6 +120,7 @@ fn reset(kind: &Kind, subresource: &str) -> &'static [&'static [&'static str]] {
             &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]]
         }
         ("status", "customresourcedefinitions") => &[&["metadata"], &["spec"]],
+        ("status", _) if kind.custom.is_some() => &[&["metadata"], &["spec"]],
         ("status", _) => &[&["spec"]],
         _ if has_status => STATUS,
         _ => &[],

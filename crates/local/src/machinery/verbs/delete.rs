@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::error::{Failure, Result};
+use super::super::error::{Failure, FieldError, Result};
 use super::super::kinds::Kind;
 use super::super::request::{self, Include};
 use super::super::selector::Filter;
@@ -17,6 +17,8 @@ use super::update::grace;
 struct Options {
     grace: Option<i64>,
     propagation: Option<String>,
+    /// The old word for orphaning, or not.
+    orphan: Option<bool>,
     uid: Option<String>,
     revision: Option<String>,
 }
@@ -31,37 +33,66 @@ impl Options {
     fn of(call: &mut Call<'_>) -> Result<Self> {
         let body = request::body(call.request)?;
         let options = Self::read(call, &body)?;
-        call.dry_run |= body["dryRun"].as_array().is_some_and(|all| all.iter().any(|one| one == "All"));
+        match body["dryRun"].as_array().map(Vec::as_slice) {
+            None | Some([]) => {}
+            Some([only]) if only == "All" => call.dry_run = true,
+            Some(other) => {
+                let wrong: Vec<FieldError> = other
+                    .iter()
+                    .filter(|one| *one != "All")
+                    .map(|one| FieldError::unsupported("dryRun", one, &["All".into()]))
+                    .collect();
+                return Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", &wrong));
+            }
+        }
         Ok(options)
     }
 
     fn read(call: &Call<'_>, body: &Value) -> Result<Self> {
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let orphan =
-            body["orphanDependents"].as_bool().map(|orphan| if orphan { "Orphan" } else { "Background" }.to_owned());
         let query = |name: &str| call.query.get(name).map(str::to_owned);
+        // A body, even an empty one, is all that counts.
+        let asked = body.is_null();
         let options = Self {
-            grace: body["gracePeriodSeconds"]
-                .as_i64()
-                .or(call.query.number("gracePeriodSeconds")?.and_then(|n| i64::try_from(n).ok())),
-            propagation: text("/propagationPolicy").or(orphan).or_else(|| query("propagationPolicy")),
+            grace: match body["gracePeriodSeconds"].as_i64() {
+                None if asked => call.query.number("gracePeriodSeconds")?.and_then(|n| i64::try_from(n).ok()),
+                grace => grace,
+            },
+            propagation: text("/propagationPolicy").or_else(|| query("propagationPolicy").filter(|_| asked)),
+            orphan: body["orphanDependents"]
+                .as_bool()
+                .or_else(|| query("orphanDependents").filter(|_| asked).map(|orphan| orphan == "true")),
             uid: text("/preconditions/uid"),
             revision: text("/preconditions/resourceVersion"),
         };
-        match options.propagation.as_deref() {
-            None | Some("Background" | "Foreground" | "Orphan") => Ok(options),
-            Some(other) => Err(Failure::invalid(
-                "meta.k8s.io",
-                "DeleteOptions",
-                "",
-                &[super::super::error::FieldError::unsupported(
-                    "propagationPolicy",
-                    &other.into(),
-                    &["Background".into(), "Foreground".into(), "Orphan".into()],
-                )],
-            )),
+        let mut wrong = Vec::new();
+        if let Some(policy) = &options.propagation {
+            let policy = Value::from(policy.as_str());
+            if options.orphan.is_some() {
+                let detail = "orphanDependents and deletionPropagation cannot be both set";
+                wrong.push(FieldError::invalid("propagationPolicy", &policy, detail));
+            }
+            if !matches!(policy.as_str(), Some("Background" | "Foreground" | "Orphan")) {
+                let supported = ["Foreground".into(), "Background".into(), "Orphan".into(), "nil".into()];
+                wrong.push(FieldError::unsupported("propagationPolicy", &policy, &supported));
+            }
         }
+        if wrong.is_empty() { Ok(options) } else { Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", &wrong)) }
     }
+
+    /// Whether a client that waits for dependents is told that the end is not yet.
+    fn accepted(&self) -> bool {
+        self.orphan == Some(false) || self.propagation.as_deref() == Some("Foreground")
+    }
+}
+
+/// Kinds whose deletion answers with the object, not with a mere success.
+fn returns_deleted(kind: &Kind) -> bool {
+    kind.custom.is_none()
+        && matches!(
+            kind.resource.as_str(),
+            "pods" | "services" | "serviceaccounts" | "persistentvolumeclaims" | "namespaces"
+        )
 }
 
 impl Machinery {
@@ -69,10 +100,8 @@ impl Machinery {
         let options = Options::of(&mut call)?;
         let (key, current) = self.current(&call)?;
         match self.remove(&call, &options, &key, &current)? {
-            Outcome::Pending(object) => Ok(call.answer(200, &object)),
-            Outcome::Gone(object) if call.kind.resource == "pods" && call.kind.custom.is_none() => {
-                Ok(call.answer(200, &object))
-            }
+            Outcome::Pending(object) => Ok(call.answer(if options.accepted() { 202 } else { 200 }, &object)),
+            Outcome::Gone(object) if returns_deleted(&call.kind) => Ok(call.answer(200, &object)),
             Outcome::Gone(object) => {
                 let mut details =
                     json!({"name": meta::name(&object), "kind": call.kind.resource, "uid": meta::uid(&object)});
@@ -94,9 +123,9 @@ impl Machinery {
             Filter::of(&call.query, &call.kind.api_version(), &call.kind.name, |path| call.kind.selectable(path))?;
         let mut deleted = Vec::new();
         for (key, object) in self.select(&call, &filter) {
-            match self.remove(&call, &options, &key, &object)? {
-                Outcome::Gone(object) | Outcome::Pending(object) => deleted.push(object),
-            }
+            self.remove(&call, &options, &key, &object)?;
+            // What is shown are the objects as they were found.
+            deleted.push(object);
         }
         let page = present::Page { revision: self.store.revision(), next: None, remaining: None };
         let body = present::list(&call.kind, &deleted, page, call.shape, Include::of(&call.query), call.now);
@@ -113,7 +142,7 @@ impl Machinery {
         check(call, options, current)?;
         let kind = call.kind.clone();
         let mut new = Value::clone(current);
-        propagate(options, &mut new);
+        propagate(&kind, options, &mut new);
         if kind.resource == "customresourcedefinitions" {
             hold(&mut new);
         }
@@ -215,37 +244,52 @@ fn hold(definition: &mut Value) {
 fn check(call: &Call<'_>, options: &Options, current: &Value) -> Result<()> {
     let kind = &call.kind;
     let stored = [
-        ("UID", &options.uid, meta::uid(current)),
-        ("ResourceVersion", &options.revision, meta::text(current, "/metadata/resourceVersion")),
+        ("UID", "deleted and then recreated", &options.uid, meta::uid(current)),
+        ("ResourceVersion", "modified", &options.revision, meta::text(current, "/metadata/resourceVersion")),
     ];
-    for (what, wanted, found) in stored {
+    for (what, fate, wanted, found) in stored {
         if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != found) {
-            let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
-            return Err(Failure::conflict(&kind.group, &kind.resource, meta::name(current), &why));
+            let why = format!(
+                "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). The object might have been {fate}"
+            );
+            // Here the kind stands for the resource.
+            return Err(Failure::conflict(&kind.group, &kind.name, meta::name(current), &why));
         }
     }
     Ok(())
 }
 
 /// Foreground and orphaning deletion are finalizers that the garbage collector takes off.
-fn propagate(options: &Options, object: &mut Value) {
-    let wanted = match options.propagation.as_deref() {
-        Some("Foreground") => Some("foregroundDeletion"),
-        Some("Orphan") => Some("orphan"),
-        Some("Background") => None,
-        _ => return,
+fn propagate(kind: &Kind, options: &Options, object: &mut Value) {
+    if kind.resource == "events" && kind.custom.is_none() {
+        return;
+    }
+    let finalizers = meta::finalizers(object);
+    // Jobs of old orphaned their pods, and so they do unless told otherwise.
+    let job = kind.resource == "jobs" && kind.custom.is_none();
+    let wanted = match (options.orphan, options.propagation.as_deref()) {
+        (Some(true), _) | (None, Some("Orphan")) => Some("orphan"),
+        (None, Some("Foreground")) => Some("foregroundDeletion"),
+        (Some(false), _) | (None, Some(_)) => None,
+        (None, None) => {
+            let own = finalizers.iter().copied().find(|one| matches!(*one, "orphan" | "foregroundDeletion"));
+            own.or(job.then_some("orphan"))
+        }
     };
-    let mut finalizers: Vec<Value> = meta::finalizers(object)
-        .into_iter()
-        .filter(|f| !matches!(*f, "foregroundDeletion" | "orphan"))
-        .map(Value::from)
+    let mut kept: Vec<Value> = finalizers
+        .iter()
+        .filter(|f| !matches!(**f, "foregroundDeletion" | "orphan"))
+        .map(|f| Value::from(*f))
         .collect();
-    finalizers.extend(wanted.map(Value::from));
+    kept.extend(wanted.map(Value::from));
+    if kept.len() == finalizers.len() && kept.iter().all(|one| finalizers.iter().any(|other| one == other)) {
+        return;
+    }
     let metadata = meta::metadata(object);
-    if finalizers.is_empty() {
+    if kept.is_empty() {
         metadata.remove("finalizers");
     } else {
-        metadata.insert("finalizers".into(), finalizers.into());
+        metadata.insert("finalizers".into(), kept.into());
     }
 }
 
@@ -256,7 +300,8 @@ fn wanted_grace(kind: &Kind, options: &Options, pod: &Value) -> i64 {
         return 0;
     }
     let own = pod.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(30);
-    let wanted = options.grace.unwrap_or(own).max(0);
+    let wanted = options.grace.unwrap_or(own);
+    let wanted = if wanted < 0 { 1 } else { wanted };
     if meta::deleting(pod) { wanted.min(grace(pod)) } else { wanted }
 }
 

@@ -8,6 +8,8 @@ mod patch;
 mod read;
 mod update;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::Method;
@@ -34,7 +36,8 @@ pub(crate) struct Call<'a> {
     pub entropy: Entropy,
     pub validation: FieldValidation,
     pub dry_run: bool,
-    pub warnings: Vec<String>,
+    /// What the client should tell its user, be the request refused or not.
+    pub warnings: Rc<RefCell<Vec<String>>>,
 }
 
 impl Call<'_> {
@@ -64,12 +67,12 @@ impl Call<'_> {
     /// Answers with one object.
     pub fn answer(self, status: u16, object: &Arc<Value>) -> Reply {
         let body = present::single(&self.kind, object, self.shape, Include::of(&self.query), self.now, true);
-        Reply::Json { status, body, content_type: JSON, warnings: self.warnings }
+        Reply::Json { status, body, content_type: JSON, warnings: self.warnings.take() }
     }
 
     /// Answers with something that is no object of the kind (a `Scale`, a `Status`).
     pub fn answer_raw(self, status: u16, body: Value) -> Reply {
-        Reply::Json { status, body, content_type: JSON, warnings: self.warnings }
+        Reply::Json { status, body, content_type: JSON, warnings: self.warnings.take() }
     }
 }
 
@@ -86,6 +89,7 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
         return Err(Failure::no_such_path());
     }
     let query = Query(&request.query);
+    let warnings = Rc::new(RefCell::new(Vec::new()));
     let call = Call {
         shape: Shape::negotiate(request.accept.as_deref())?,
         validation: FieldValidation::of(&query)?,
@@ -95,11 +99,15 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
         kind,
         now: context.now,
         entropy: Entropy::new(context.seed),
-        warnings: Vec::new(),
+        warnings: warnings.clone(),
         target,
     };
+    dispatch(machinery, call).map_err(|failure| Failure { warnings: warnings.take(), ..failure })
+}
+
+fn dispatch(machinery: &mut Machinery, call: Call<'_>) -> Result<Reply> {
     let named = call.target.name.is_some();
-    match (&request.method, named) {
+    match (&call.request.method, named) {
         (&Method::GET | &Method::HEAD, false) => machinery.list_or_watch(call),
         (&Method::GET | &Method::HEAD, true) if call.target.watch || call.query.flag("watch") => {
             machinery.list_or_watch(call)

@@ -50,7 +50,8 @@ impl Machinery {
         if !matches!(subresource.as_str(), "" | "status") {
             return Err(Failure::method_not_allowed());
         }
-        let content = request::yaml(&call.request.body)?;
+        let mut content = request::yaml(&call.request.body)?;
+        request::whole_numbers(&mut content);
         let config = configuration(&call, content)?;
         let kind = call.kind.clone();
         let found = self.current(&call);

@@ -72,19 +72,22 @@ impl Machinery {
             None => (self.store.revision(), String::new()),
         };
         let prefix = call.kind.collection(call.namespace());
-        let mut matching = self.store.scan(&prefix, &after).filter(|(_, object)| filter.matches(object));
+        let mut rest = self.store.scan(&prefix, &after);
         let mut objects = Vec::new();
         let mut last = String::new();
         let mut next = None;
         let mut remaining = None;
-        while let Some((key, object)) = matching.next() {
+        while let Some((key, object)) = rest.next() {
+            // Whether what is left matches is for the next page to find out.
             if limit.is_some_and(|limit| objects.len() as u64 >= limit) {
                 next = Some(Position { revision, after: last }.token());
-                remaining = filter.is_empty().then(|| matching.count() + 1);
+                remaining = filter.is_empty().then(|| rest.count() + 1);
                 break;
             }
-            last.clone_from(key);
-            objects.push(object.clone());
+            if filter.matches(object) {
+                last.clone_from(key);
+                objects.push(object.clone());
+            }
         }
         let body = present::list(
             &call.kind,

@@ -30,7 +30,11 @@ impl Machinery {
             "finalize" => return self.finalize(call, &content),
             _ => return Err(Failure::method_not_allowed()),
         }
-        let new = decode(&mut call, content, Source::Body)?;
+        let mut new = decode(&mut call, content, Source::Body)?;
+        if call.kind.namespaced && meta::namespace(&new).is_empty() {
+            let namespace = call.namespace().unwrap_or_default().to_owned();
+            meta::metadata(&mut new).insert("namespace".into(), namespace.into());
+        }
         let name = call.target.name.clone().unwrap_or_default();
         let own = meta::name(&new);
         if own != name && !(own.is_empty() && call.kind.custom.is_none()) {
@@ -39,7 +43,13 @@ impl Machinery {
             )));
         }
         let found = self.current(&call);
+        let uid = meta::uid(&new).to_owned();
+        if found.is_err() && !uid.is_empty() {
+            let why = other_uid(&call.kind, &new, &uid, "");
+            return Err(Failure::conflict(&call.kind.group, &call.kind.resource, &name, &why));
+        }
         if found.is_err() && call.kind.create_on_update() && call.subresource().is_empty() {
+            meta::metadata(&mut new).remove("resourceVersion");
             let object = self.insert(&mut call, new, Ownership::Track)?;
             return Ok(call.answer(201, &object));
         }
@@ -49,7 +59,8 @@ impl Machinery {
             return Ok(call.answer(200, &object));
         }
         let error = FieldError::invalid("metadata.resourceVersion", &0.into(), "must be specified for an update");
-        Err(call.invalid(&name, &[FieldError { message: error.message.replacen("0:", "0x0:", 1), ..error }]))
+        // Here the resource stands for the kind.
+        Err(Failure::invalid(&call.kind.group, &call.kind.resource, &name, &[error]))
     }
 
     fn replace_scale(&mut self, mut call: Call<'_>, content: &Value) -> Result<Reply> {
@@ -117,6 +128,13 @@ impl Machinery {
     }
 }
 
+fn other_uid(kind: &Kind, object: &Value, wanted: &str, found: &str) -> String {
+    format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}",
+        registry(kind, object)
+    )
+}
+
 /// Where a server keeps an object, as its messages tell it.
 fn registry(kind: &Kind, object: &Value) -> String {
     let resource = match (kind.group.as_str(), kind.resource.as_str()) {
@@ -142,10 +160,7 @@ fn check_identity(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {
     }
     let (uid, stored) = (meta::uid(new), meta::uid(current));
     if !uid.is_empty() && uid != stored {
-        let key = format!("/registry/{}", registry(kind, current));
-        let why = format!(
-            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
-        );
+        let why = other_uid(kind, current, uid, stored);
         return Err(Failure::conflict(&kind.group, &kind.resource, name, &why));
     }
     let version = meta::text(new, "/metadata/resourceVersion");

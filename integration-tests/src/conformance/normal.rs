@@ -14,7 +14,7 @@ static TIME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").expect("a constant"));
 /// Versions in messages.
 static VERSION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i)(resource ?version[a-z ]*["\\]*:? ?["\\]*)(\d+)( \(\d+\))?"#).expect("a constant")
+    Regex::new(r#"(?i)(resource ?version[a-z ]*["\\]*:? ?["\\(]*)(\d+)( \(\d+\))?"#).expect("a constant")
 });
 static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[dhms])+$").expect("a constant"));
 
@@ -51,7 +51,7 @@ impl Normal {
                     .iter()
                     .map(|(name, member)| match member {
                         Value::Object(metadata) if now && name == "metadata" => (name.clone(), self.of_now(metadata)),
-                        member => (name.clone(), self.value(member, name)),
+                        member => (self.uid_free(name), self.value(member, name)),
                     })
                     .collect();
                 unorder(&mut normal);
@@ -61,13 +61,18 @@ impl Normal {
         }
     }
 
-    /// Metadata whose version says how far the server is.
+    /// Metadata whose version says how far the server is: it is not one of those that are told apart.
     fn of_now(&mut self, metadata: &Map<String, Value>) -> Value {
         let normal = metadata.iter().map(|(name, member)| match name.as_str() {
             "resourceVersion" => (name.clone(), "<now>".into()),
             _ => (name.clone(), self.value(member, name)),
         });
         Value::Object(normal.collect())
+    }
+
+    /// A name of a member, which may hold a uid.
+    fn uid_free(&mut self, name: &str) -> String {
+        UID.replace_all(name, |found: &Captures<'_>| number(&mut self.uids, &found[0], "uid")).into_owned()
     }
 
     fn learn(&mut self, members: &Map<String, Value>) {
@@ -103,15 +108,8 @@ impl Normal {
     }
 }
 
-/// Puts in one order what has none: owners of fields that wrote within a second, or in two; conflicts of an apply; and what is wrong with a
-/// custom resource.
+/// Puts in one order what has none: conflicts of an apply, and what is wrong with a custom resource.
 fn unorder(members: &mut Map<String, Value>) {
-    let sort = |list: Option<&mut Value>| {
-        if let Some(list) = list.and_then(Value::as_array_mut) {
-            list.sort_by_cached_key(Value::to_string);
-        }
-    };
-    sort(members.get_mut("managedFields"));
     let custom = |group: &str| group.ends_with(".test") || group == "nextbreakpoint.com";
     let details = members.get("details");
     let invalid = details.and_then(|details| details["group"].as_str()).is_some_and(custom);
@@ -119,7 +117,9 @@ fn unorder(members: &mut Map<String, Value>) {
     if !(invalid || conflicts) {
         return;
     }
-    sort(members.get_mut("details").and_then(|details| details.get_mut("causes")));
+    if let Some(causes) = members.get_mut("details").and_then(|details| details["causes"].as_array_mut()) {
+        causes.sort_by_cached_key(Value::to_string);
+    }
     if let Some(Value::String(message)) = members.get_mut("message")
         && let Some((head, _)) = message.split_once(" is invalid: [")
     {
@@ -168,9 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_order_is_put_in_one() {
-        let entries = |a: &str, b: &str| json!({ "metadata": { "name": "x", "uid": "u", "managedFields": [{ "manager": a }, { "manager": b }] } });
-        assert_eq!(Normal::default().of(&entries("b", "a")), Normal::default().of(&entries("a", "b")));
+    fn causes_without_an_order_are_put_in_one() {
         let status = |a: &str, b: &str| json!({ "message": format!("x is invalid: [{a}, {b}]"), "details": { "group": "example.test", "causes": [{ "field": a }, { "field": b }] } });
         assert_eq!(Normal::default().of(&status("b", "a")), Normal::default().of(&status("a", "b")));
     }

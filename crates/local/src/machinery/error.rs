@@ -11,6 +11,8 @@ pub(crate) struct Failure {
     pub reason: &'static str,
     pub message: String,
     pub details: Value,
+    /// What the status says of a list: a token to go on with.
+    pub metadata: Value,
     pub warnings: Vec<String>,
 }
 
@@ -111,7 +113,7 @@ pub(crate) fn qualified(group: &str, resource: &str) -> String {
 
 impl Failure {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Value::Null, warnings: Vec::new() }
+        Self { code, reason, message: message.into(), details: Value::Null, metadata: json!({}), warnings: Vec::new() }
     }
 
     pub fn with(mut self, details: Value) -> Self {
@@ -167,9 +169,9 @@ impl Failure {
         Self::new(415, "UnsupportedMediaType", message)
     }
 
-    pub fn not_acceptable(accepted: &str) -> Self {
-        let message = format!("only the following media types are accepted: {accepted}");
-        Self::new(406, "NotAcceptable", message)
+    pub fn not_acceptable() -> Self {
+        let message = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+        Self::new(406, "NotAcceptable", message).with(json!({}))
     }
 
     pub fn expired(asked: u64, oldest: u64) -> Self {
@@ -196,7 +198,7 @@ impl Failure {
 
     pub fn status(&self) -> Value {
         let mut status = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message, "code": self.code,
+            "kind": "Status", "apiVersion": "v1", "metadata": self.metadata, "status": "Failure", "message": self.message, "code": self.code,
         });
         if !self.reason.is_empty() {
             status["reason"] = self.reason.into();

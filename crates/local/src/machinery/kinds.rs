@@ -76,7 +76,7 @@ impl Kind {
         self.custom.is_some()
             || matches!(
                 self.resource.as_str(),
-                "deployments" | "replicasets" | "jobs" | "pods" | "customresourcedefinitions"
+                "deployments" | "replicasets" | "jobs" | "pods" | "customresourcedefinitions" | "endpointslices"
             )
     }
 

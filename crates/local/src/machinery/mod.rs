@@ -13,6 +13,7 @@ mod kinds;
 mod meta;
 mod model;
 mod openapi;
+mod options;
 mod patch;
 mod present;
 mod protobuf;
@@ -26,7 +27,7 @@ mod verbs;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -153,6 +154,13 @@ impl Machinery {
             Route::Object(target) => verbs::handle(self, request, context, target),
             route => self.discover(&route, request),
         }
+    }
+
+    /// Whether a version and a kind are those of a built-in kind.
+    fn knows(version: &str, kind: &str) -> bool {
+        static BUILTIN: LazyLock<Vec<(String, String)>> =
+            LazyLock::new(|| Kinds::builtin().all().map(|kind| (kind.api_version(), kind.name.clone())).collect());
+        BUILTIN.iter().any(|(known, name)| known == version && name == kind)
     }
 
     /// The writes since the last call, in order.

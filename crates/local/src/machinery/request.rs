@@ -125,20 +125,17 @@ impl<'a> Query<'a> {
         })
     }
 
-    pub fn number(&self, name: &str) -> Result<Option<u64>> {
-        let parse =
-            |text: &str| text.parse().map_err(|_| Failure::bad_request(format!("invalid value for {name}: {text:?}")));
-        self.get(name).map(parse).transpose()
+    /// All values of an option that may be given more than once.
+    pub fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a str> + 'b {
+        self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    pub fn dry_run(&self) -> Result<bool> {
-        match self.get("dryRun") {
-            None => Ok(false),
-            Some("All") => Ok(true),
-            Some(other) => {
-                Err(Failure::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\"")))
-            }
-        }
+    pub fn number(&self, name: &str) -> Result<Option<i64>> {
+        let parse = |text: &str| {
+            text.parse()
+                .map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))
+        };
+        self.get(name).map(parse).transpose()
     }
 }
 
@@ -151,14 +148,11 @@ pub(crate) enum FieldValidation {
 }
 
 impl FieldValidation {
-    pub fn of(query: &Query<'_>) -> Result<Self> {
+    pub fn of(query: &Query<'_>) -> Self {
         match query.get("fieldValidation") {
-            None | Some("Warn") => Ok(Self::Warn),
-            Some("Ignore") => Ok(Self::Ignore),
-            Some("Strict") => Ok(Self::Strict),
-            Some(other) => Err(Failure::bad_request(format!(
-                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
-            ))),
+            Some("Ignore") => Self::Ignore,
+            Some("Strict") => Self::Strict,
+            _ => Self::Warn,
         }
     }
 }
@@ -218,7 +212,7 @@ impl Shape {
                 _ => {}
             }
         }
-        Err(Failure::not_acceptable("application/json"))
+        Err(Failure::not_acceptable())
     }
 }
 
@@ -231,6 +225,18 @@ pub(crate) fn body(request: &Request) -> Result<Value> {
     let mut body = decoded(request, media)?;
     whole_numbers(&mut body);
     Ok(body)
+}
+
+/// What is wrong with a JSON document, in the server's words as far as they are known.
+pub(crate) fn parse_error(body: &[u8], error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "unexpected end of JSON input".to_owned();
+    }
+    let line = body.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    match line.get(error.column().saturating_sub(1)).filter(|_| error.is_syntax()) {
+        Some(byte) => format!("invalid character {:?} looking for beginning of value", char::from(*byte)),
+        None => error.to_string(),
+    }
 }
 
 /// A number without a fraction is a whole number, however it was written.
@@ -253,11 +259,15 @@ pub(crate) fn whole_numbers(value: &mut Value) {
 
 fn decoded(request: &Request, media: &str) -> Result<Value> {
     match media {
-        "application/json" | "" | "*/*" => serde_json::from_slice(&request.body)
-            .map_err(|error| Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"))),
+        "application/json" | "" | "*/*" => serde_json::from_slice(&request.body).map_err(|error| {
+            let why = parse_error(&request.body, &error);
+            Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}"))
+        }),
         "application/yaml" => yaml(&request.body),
         "application/vnd.kubernetes.protobuf" => protobuf::decode(&request.body),
-        _ => Err(Failure::unsupported_media_type("application/json, application/yaml")),
+        _ => Err(Failure::unsupported_media_type(
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        )),
     }
 }
 
@@ -268,7 +278,12 @@ pub(crate) fn yaml(text: &[u8]) -> Result<Value> {
         value.apply_merge()?;
         serde_yaml::from_value(value)
     };
-    read().map_err(|error: serde_yaml::Error| Failure::bad_request(format!("error converting YAML to JSON: {error}")))
+    read().map_err(|error: serde_yaml::Error| {
+        let text = error.to_string();
+        let what = text.split(" at line").next().unwrap_or_default();
+        let line = error.location().map_or(1, |at| at.line().saturating_sub(1).max(1));
+        Failure::bad_request(format!("error converting YAML to JSON: yaml: line {line}: {what}"))
+    })
 }
 
 pub(crate) fn media_type(request: &Request) -> &str {

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::builtin;
 use super::error::{Failure, Result};
+use super::kinds::Kind;
 use super::request::Query;
 
 /// Both selectors of a request. The default matches everything.
@@ -36,20 +38,15 @@ struct Field {
 }
 
 impl Filter {
-    /// `selectable` says which field paths the kind knows besides its name and namespace.
-    pub fn of(query: &Query<'_>, group_version: &str, kind: &str, selectable: impl Fn(&str) -> bool) -> Result<Self> {
+    /// The kind says which field paths it knows besides its name and namespace.
+    pub fn of(query: &Query<'_>, kind: &Kind) -> Result<Self> {
         let labels = query.get("labelSelector").map(parse_labels).transpose()?.unwrap_or_default();
         let fields = query.get("fieldSelector").map(parse_fields).transpose()?.unwrap_or_default();
         for field in &fields {
             let known =
-                matches!(field.path.as_str(), "metadata.name" | "metadata.namespace") || selectable(&field.path);
+                matches!(field.path.as_str(), "metadata.name" | "metadata.namespace") || kind.selectable(&field.path);
             if !known {
-                let what = format!("{group_version}, Kind={kind}");
-                let message = format!(
-                    "Unable to find {what:?} that match label selector \"\", field selector: field label not supported: {}",
-                    field.path
-                );
-                return Err(Failure::bad_request(message));
+                return Err(unknown_field(kind, &field.path));
             }
         }
         Ok(Self { labels, fields })
@@ -63,6 +60,20 @@ impl Filter {
         self.labels.iter().all(|r| r.matches(object.pointer("/metadata/labels")))
             && self.fields.iter().all(|f| f.matches(object))
     }
+}
+
+/// Kinds differ in how they say that they do not know a field.
+fn unknown_field(kind: &Kind, path: &str) -> Failure {
+    let version = kind.api_version();
+    Failure::bad_request(match kind.resource.as_str() {
+        _ if kind.custom.is_some() => format!("field label not supported: {path}"),
+        "replicasets" => format!("field label {path:?} not supported for appsv1.ReplicaSet"),
+        "jobs" => format!("field label {path:?} not supported for batchv1.Job"),
+        "pods" | "nodes" | "events" | "namespaces" | "secrets" | "services" if version == "v1" => {
+            format!("field label not supported: {path}")
+        }
+        _ => format!("{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
+    })
 }
 
 fn parse_labels(text: &str) -> Result<Vec<Requirement>> {
@@ -141,21 +152,21 @@ impl Parser<'_> {
             all.push(self.requirement()?);
             self.space();
             if !self.rest.is_empty() && !self.take(",") {
-                return Err(format!("found '{}', expected: ',' or 'end of string'", self.rest));
+                return Err(format!("found '{}', expected: ',' or 'end of string'", self.token()));
             }
         }
     }
 
     fn requirement(&mut self) -> std::result::Result<Requirement, String> {
         if self.take("!") {
-            return Ok(Requirement { key: self.word()?, test: Test::Missing });
+            return Ok(Requirement { key: self.key()?, test: Test::Missing });
         }
-        let key = self.word()?;
+        let key = self.key()?;
         self.space();
         let test = if self.take("==") || self.take("=") {
-            Test::In(vec![self.value()])
+            Test::In(vec![self.operand()?])
         } else if self.take("!=") {
-            Test::NotIn(vec![self.value()])
+            Test::NotIn(vec![self.operand()?])
         } else if self.take(">") {
             Test::Greater(self.value().parse().map_err(|_| "for 'Gt', the value must be an integer".to_owned())?)
         } else if self.take("<") {
@@ -164,9 +175,18 @@ impl Parser<'_> {
             Test::NotIn(self.set()?)
         } else if self.take("in ") || self.take("in(") {
             Test::In(self.set()?)
-        } else {
+        } else if self.rest.is_empty() || self.rest.starts_with(',') {
             Test::Exists
+        } else {
+            return Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", self.token()));
         };
+        if let Test::In(values) | Test::NotIn(values) = &test {
+            for (index, value) in values.iter().enumerate() {
+                if let Some(wrong) = builtin::label_value(value).first() {
+                    return Err(format!("values[{index}][{key}]: Invalid value: {value:?}: {wrong}"));
+                }
+            }
+        }
         Ok(Requirement { key, test })
     }
 
@@ -180,7 +200,35 @@ impl Parser<'_> {
 
     fn word(&mut self) -> std::result::Result<String, String> {
         let word = self.value();
-        if word.is_empty() { Err(format!("found '{}', expected: identifier", self.rest)) } else { Ok(word) }
+        if word.is_empty() { Err(format!("found '{}', expected: identifier", self.token())) } else { Ok(word) }
+    }
+
+    fn key(&mut self) -> std::result::Result<String, String> {
+        let key = self.word()?;
+        match builtin::qualified_name(&key).first() {
+            Some(wrong) => Err(format!("<nil>: Invalid value: {key:?}: {wrong}")),
+            None => Ok(key),
+        }
+    }
+
+    /// What stands next, for messages.
+    fn token(&self) -> &str {
+        let rest = self.rest.trim_start();
+        let special = |c: char| "=!(),<>".contains(c);
+        let end = match rest.chars().next() {
+            Some(first) if special(first) => 1,
+            _ => rest.find(|c: char| special(c) || c.is_whitespace()).unwrap_or(rest.len()),
+        };
+        &rest[..end]
+    }
+
+    /// The value after an operator; none at all is an empty one.
+    fn operand(&mut self) -> std::result::Result<String, String> {
+        let value = self.value();
+        if value.is_empty() && !self.rest.is_empty() && !self.rest.starts_with(',') {
+            return Err(format!("found '{}', expected: identifier", self.token()));
+        }
+        Ok(value)
     }
 
     fn value(&mut self) -> String {

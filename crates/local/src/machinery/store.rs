@@ -52,6 +52,20 @@ impl Store {
         self.objects.range::<str, _>((start, Bound::Unbounded)).take_while(move |(key, _)| key.starts_with(prefix))
     }
 
+    /// The objects under `prefix` as they were at a revision; `None` when it is forgotten.
+    pub fn past(&self, prefix: &str, revision: u64) -> Option<BTreeMap<String, Arc<Value>>> {
+        let mut past: BTreeMap<String, Arc<Value>> =
+            self.scan(prefix, "").map(|(key, object)| (key.clone(), object.clone())).collect();
+        let since: Vec<&Event> = self.since(revision)?.filter(|event| event.key.starts_with(prefix)).collect();
+        for event in since.into_iter().rev() {
+            match &event.previous {
+                Some(previous) => past.insert(event.key.clone(), previous.clone()),
+                None => past.remove(&event.key),
+            };
+        }
+        Some(past)
+    }
+
     pub fn put(&mut self, key: &str, mut object: Value) -> Arc<Value> {
         self.revision += 1;
         object["metadata"]["resourceVersion"] = self.revision.to_string().into();

@@ -76,7 +76,7 @@ impl Watch {
     }
 
     fn bookmark_event(&self, initial_end: bool) -> Value {
-        let mut metadata = json!({"resourceVersion": self.last.to_string(), "creationTimestamp": null});
+        let mut metadata = json!({"resourceVersion": self.last.to_string()});
         if initial_end {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }

@@ -11,31 +11,55 @@ use super::{labels, names};
 const ANNOTATIONS: usize = 256 * 1024;
 const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 
-/// Judges the metadata of an object that is created, or updated from `old`.
+/// Judges the metadata of an object that is created, or updated from `old`. An update is judged more than once, by rules for all
+/// kinds and by those of its own, and each of them complains for itself.
 pub(crate) fn validate(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    if old.is_some() && judged_twice(kind) {
-        common(object, &mut errors);
-    }
-    match old {
-        None if kind.transient => {}
-        None => named(kind, object, &mut errors),
-        Some(old) if meta::deleting(old) => no_new_finalizers(old, object, &mut errors),
-        Some(_) => {}
-    }
-    common(object, &mut errors);
-    if old.is_none() {
-        finalizers(object, &mut errors);
-    }
-    if kind.custom.is_none() && kind.resource != "customresourcedefinitions" {
-        for (index, finalizer) in meta::finalizers(object).into_iter().enumerate() {
-            if !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
-                let detail = "name is neither a standard finalizer name nor is it fully qualified";
-                errors.push(FieldError::invalid(format!("metadata.finalizers[{index}]"), &finalizer.into(), detail));
-            }
+    let Some(old) = old else {
+        if !kind.transient {
+            named(kind, object, &mut errors);
         }
+        common(object, &mut errors);
+        finalizers(object, &mut errors);
+        standard(kind, object, &mut errors);
+        return errors;
+    };
+    common(object, &mut errors);
+    finalizers(object, &mut errors);
+    changed(old, object, &mut errors);
+    changed(old, object, &mut errors);
+    standard(kind, object, &mut errors);
+    if judged_twice(kind) {
+        common(object, &mut errors);
+        finalizers(object, &mut errors);
+        standard(kind, object, &mut errors);
     }
     errors
+}
+
+/// What may not change, and the rest.
+fn changed(old: &Value, object: &Value, errors: &mut Vec<FieldError>) {
+    if meta::deleting(old) {
+        no_new_finalizers(old, object, errors);
+    }
+    let uid = meta::uid(object);
+    if uid != meta::uid(old) {
+        errors.push(FieldError::invalid("metadata.uid", &uid.into(), "field is immutable"));
+    }
+    common(object, errors);
+}
+
+/// Finalizers of built-in kinds are the standard ones, or say whose they are.
+fn standard(kind: &Kind, object: &Value, errors: &mut Vec<FieldError>) {
+    if kind.custom.is_some() || kind.resource == "customresourcedefinitions" {
+        return;
+    }
+    for (index, finalizer) in meta::finalizers(object).into_iter().enumerate() {
+        if !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.push(FieldError::invalid(format!("metadata.finalizers[{index}]"), &finalizer.into(), detail));
+        }
+    }
 }
 
 /// An update of these kinds is judged as an update and as an object by itself.

@@ -15,6 +15,7 @@ mod workloads;
 use serde_json::{Map, Value};
 
 pub(crate) use metadata::validate as validate_metadata;
+pub(crate) use names::{label_value, qualified as qualified_name};
 pub(crate) use services::Allocator;
 
 use super::error::{Failure, FieldError, Result};

@@ -64,7 +64,7 @@ fn edged(text: &str) -> bool {
         && edge(text.chars().last())
 }
 
-pub(super) fn label_value(text: &str) -> Vec<String> {
+pub(crate) fn label_value(text: &str) -> Vec<String> {
     let mut wrong: Vec<String> = too_long(text, 63).into_iter().collect();
     if !text.is_empty() && !edged(text) {
         wrong.push(VALUE.to_owned());
@@ -73,7 +73,7 @@ pub(super) fn label_value(text: &str) -> Vec<String> {
 }
 
 /// `[prefix/]name`
-pub(super) fn qualified(text: &str) -> Vec<String> {
+pub(crate) fn qualified(text: &str) -> Vec<String> {
     let parts: Vec<&str> = text.split('/').collect();
     let mut wrong = Vec::new();
     let name = match parts.as_slice() {

@@ -42,6 +42,23 @@ fn pod(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::duplicate(format!("{path}.volumes[{index}].name"), &(*volume).into()));
         }
     }
+    for (index, volume) in spec["volumes"].as_array().into_iter().flatten().enumerate() {
+        // The first source counts; each further one is too much.
+        for source in volume.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "name").skip(1)
+        {
+            errors.push(FieldError::forbidden(
+                format!("{path}.volumes[{index}].{source}"),
+                "may not specify more than 1 volume type",
+            ));
+        }
+    }
+    let volumes: Vec<&str> = spec["volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|volume| volume.as_object().is_some_and(|volume| volume.len() <= 2))
+        .map(|volume| meta::text(volume, "/name"))
+        .collect();
     let mut seen: Vec<&str> = Vec::new();
     for list in ["initContainers", "containers"] {
         for (index, container) in spec[list].as_array().into_iter().flatten().enumerate() {

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use super::super::error::Failure;
 use super::super::meta;
+use super::check::check;
 use super::manage::{Entry, Tracking, entries, ignored, owned, record, take, update};
 use super::set::Set;
 use super::shape::Node;
-use super::typed::{compare, fields, merge, remove, undeclared};
+use super::typed::{compare, fields, merge, remove};
 
 /// The outcome of an apply, to be written like an update.
 pub(crate) type Applied = Result<Value, Failure>;
@@ -21,12 +22,12 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Applies `config` to what is there, if anything.
 pub(crate) fn apply(tracking: &Tracking<'_>, force: bool, live: Option<&Value>, config: &Value) -> Applied {
-    if let Some(path) = undeclared(tracking.root, config, "") {
+    if let Some(wrong) = check(tracking.root, config) {
         let (namespace, name) = (meta::namespace(config), meta::name(config));
         let (version, kind) = (meta::text(config, "/apiVersion"), meta::text(config, "/kind"));
         let slash = if version.contains('/') { "" } else { "/" };
         let what = format!("{namespace}/{name}; {slash}{version}, Kind={kind}");
-        let message = format!("failed to create typed patch object ({what}): {path}: field not declared in schema");
+        let message = format!("failed to create typed patch object ({what}): {wrong}");
         return Err(Failure::new(500, "", message));
     }
     let live_fields = live.map(|live| {

@@ -191,6 +191,16 @@ pub(crate) fn track(tracking: &Tracking<'_>, live: Option<&Value>, new: &mut Val
         managed = live.map(entries).unwrap_or_default();
     }
     meta::metadata(new).remove("managedFields");
+    // Who scales takes the replicas from those who have them; of replicas that are nobody's nothing is noted.
+    if tracking.manager.subresource == "scale"
+        && let Some(live) = live
+    {
+        let difference = compare(tracking.root, live, new);
+        let written = difference.modified.or(&difference.added);
+        if managed.iter().all(|entry| entry.fields.and(&written).is_empty()) {
+            return record(new, managed);
+        }
+    }
     // Nobody is known of an object that was there before: it stays so until it is applied.
     if managed.is_empty() && live.is_some() {
         return;

@@ -1,6 +1,7 @@
 //! Who owns which field (`metadata.managedFields`): sets of fields, and what writes do to them.
 
 mod apply;
+mod check;
 mod manage;
 mod set;
 mod shape;

@@ -24,6 +24,15 @@ pub(crate) enum Lists<'a> {
     Keyed(Vec<(&'a str, Option<Value>)>),
 }
 
+/// What a plain value is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Scalar {
+    Text,
+    Number,
+    Flag,
+    Any,
+}
+
 /// How a patch treats a field.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Strategy<'a> {
@@ -82,6 +91,28 @@ impl<'a> Node<'a> {
     fn of(schema: &'a Value) -> Self {
         let target = model::resolve(schema);
         if schema["x-kubernetes-embedded-resource"] == true { Self::Root(target) } else { Self::Schema(target) }
+    }
+
+    /// The plain type of the value, if it has one.
+    pub fn scalar(self) -> Option<Scalar> {
+        let schema = self.schema()?;
+        if schema["x-kubernetes-int-or-string"] == true || schema["format"] == "int-or-string" {
+            return Some(Scalar::Any);
+        }
+        match schema["type"].as_str() {
+            Some("string") => Some(Scalar::Text),
+            Some("integer" | "number") => Some(Scalar::Number),
+            Some("boolean") => Some(Scalar::Flag),
+            _ => None,
+        }
+    }
+
+    pub fn is_map(self) -> bool {
+        self.schema().is_some_and(|schema| schema["type"] == "object")
+    }
+
+    pub fn is_list(self) -> bool {
+        self.schema().is_some_and(|schema| schema["type"] == "array")
     }
 
     /// A map that is taken whole.

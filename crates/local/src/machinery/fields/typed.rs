@@ -313,28 +313,3 @@ pub(super) fn remove(node: Node<'_>, value: &Value, gone: &Set) -> Value {
         plain => plain.clone(),
     }
 }
-
-/// The first field that a type does not have, as messages name it.
-pub(super) fn undeclared(node: Node<'_>, value: &Value, at: &str) -> Option<String> {
-    match value {
-        Value::Object(map) => map.iter().find_map(|(key, child)| {
-            let path = format!("{at}.{key}");
-            if node.allows(key) { undeclared(node.field(key), child, &path) } else { Some(path) }
-        }),
-        Value::Array(items) => {
-            let lists = node.lists();
-            items.iter().enumerate().find_map(|(index, item)| {
-                let step = lists.element(item).map_or_else(
-                    || format!("[{index}]"),
-                    |element| {
-                        let mut alone = Set::default();
-                        alone.put(element, &Set::leaf());
-                        alone.paths().pop().unwrap_or_default()
-                    },
-                );
-                undeclared(node.item(), item, &format!("{at}{step}"))
-            })
-        }
-        _ => None,
-    }
-}

@@ -26,7 +26,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
 
@@ -187,6 +187,11 @@ impl Model {
                 }
             }
             facts.insert(name, Facts { kept: kept.split_whitespace().collect(), always });
+        }
+        // A quantity may be a number too.
+        if let Some(Value::Object(quantity)) = schemas.get_mut("io.k8s.apimachinery.pkg.api.resource.Quantity") {
+            quantity.remove("type");
+            quantity.insert("oneOf".into(), json!([{"type": "string"}, {"type": "number"}]));
         }
         for kind in ["core.v1.ContainerPort", "core.v1.ServicePort"] {
             if let Some(protocol) =

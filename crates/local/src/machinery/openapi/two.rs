@@ -53,6 +53,9 @@ fn downgrade(schema: &mut Value) {
                 map.extend(description.map(|text| ("description".to_owned(), text)));
                 return;
             }
+            if map.contains_key("oneOf") && !map.contains_key("type") {
+                map.insert("type".into(), "string".into());
+            }
             for key in ["oneOf", "anyOf", "not", "nullable", "allOf", "$schema"] {
                 if map.get(key).is_some_and(|value| !value["type"].is_string()) {
                     map.remove(key);

@@ -8,11 +8,16 @@ use serde_json::Value;
 
 use super::error::{Failure, Result};
 use super::fields::Node;
+use super::request::parse_error;
+pub(crate) use order::written;
 
 pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
 pub(crate) const MERGE: &str = "application/merge-patch+json";
 pub(crate) const STRATEGIC: &str = "application/strategic-merge-patch+json";
 pub(crate) const APPLY: &str = "application/apply-patch+yaml";
+
+/// More operations are too many for one patch.
+const OPERATIONS: usize = 10_000;
 
 /// Patches `document` in place. `root`: how lists merge, where the patch asks for that.
 pub(crate) fn patch(media: &str, root: Node<'_>, document: &mut Value, body: &[u8]) -> Result<()> {
@@ -24,15 +29,17 @@ pub(crate) fn patch(media: &str, root: Node<'_>, document: &mut Value, body: &[u
 fn outcome(media: &str, root: Node<'_>, document: &mut Value, body: &[u8]) -> Result<()> {
     match media {
         JSON_PATCH => {
-            let patch: json_patch::Patch = serde_json::from_slice(body).map_err(|error| undecodable(&error))?;
-            patch.0.into_iter().try_for_each(|operation| operate(document, operation)).map_err(|_| rejected())
+            operations(body)?.into_iter().try_for_each(|operation| operate(document, operation)).map_err(|_| rejected())
         }
         MERGE | STRATEGIC => {
-            let patch: Value = serde_json::from_slice(body).map_err(|error| undecodable(&error))?;
+            let prefix = if media == MERGE { "error decoding patch: " } else { "" };
+            let patch: Value = serde_json::from_slice(body)
+                .map_err(|error| Failure::bad_request(format!("{prefix}{}", parse_error(body, &error))))?;
             if !patch.is_object() {
-                return Err(Failure::bad_request(
-                    "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}",
-                ));
+                let found = shape(&patch);
+                return Err(Failure::bad_request(format!(
+                    "{prefix}json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+                )));
             }
             if media == MERGE {
                 json_patch::merge(document, &patch);
@@ -70,8 +77,34 @@ fn has_parent(document: &Value, path: &str) -> bool {
     path.rsplit_once('/').is_some_and(|(parent, _)| document.pointer(parent).is_some_and(Value::is_object))
 }
 
-fn undecodable(error: &serde_json::Error) -> Failure {
-    Failure::bad_request(format!("error decoding patch: {error}"))
+/// The operations of a JSON patch. One that is none is refused only when its turn would come.
+fn operations(body: &[u8]) -> Result<Vec<PatchOperation>> {
+    let wrong = |why: String| Failure::bad_request(format!("error decoding patch: {why}"));
+    let patch: Value = serde_json::from_slice(body).map_err(|error| wrong(parse_error(body, &error)))?;
+    let Value::Array(operations) = patch else {
+        let found = shape(&patch);
+        return Err(wrong(format!("json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp")));
+    };
+    if operations.len() > OPERATIONS {
+        let message = format!(
+            "Request entity too large: The allowed maximum operations in a JSON patch is {OPERATIONS}, got {}",
+            operations.len()
+        );
+        return Err(Failure::new(413, "RequestEntityTooLarge", message).with(serde_json::json!({})));
+    }
+    operations.into_iter().map(|operation| serde_json::from_value(operation).map_err(|_| rejected())).collect()
+}
+
+/// What a JSON value is called.
+fn shape(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }
 
 /// A patch that does not fit the object (a failed `test`, a path that is not there). The server does not say more.
@@ -81,7 +114,8 @@ fn rejected() -> Failure {
 }
 
 pub(crate) fn unsupported(builtin: bool) -> Failure {
-    let accepted =
-        if builtin { [JSON_PATCH, MERGE, STRATEGIC, APPLY].join(", ") } else { [JSON_PATCH, MERGE, APPLY].join(", ") };
-    Failure::unsupported_media_type(&accepted)
+    if builtin {
+        return Failure::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").with(serde_json::json!({}));
+    }
+    Failure::unsupported_media_type(&[JSON_PATCH, MERGE, APPLY].join(", "))
 }

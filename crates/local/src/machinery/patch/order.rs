@@ -78,7 +78,7 @@ pub(super) fn no_merge_key(item: &Value, key: &str) -> Failure {
 }
 
 /// A value as the server's messages write it: `map[a:1 b:[x y]]`.
-pub(super) fn written(value: &Value) -> String {
+pub(crate) fn written(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".into(),
         Value::String(text) => text.clone(),

@@ -28,7 +28,7 @@ impl Machinery {
         let mut errors = Vec::new();
         if let Some(custom) = &kind.custom {
             errors.extend(builtin::validate_metadata(&kind, new, old));
-            errors.extend(conform(custom, old, new));
+            conform(custom, old, new, &mut errors);
         } else {
             let addresses = Allocator { store: &self.store, subnet: self.settings.service_subnet };
             let admission = Admission { kind: &kind, old, subresource: call.subresource(), addresses };
@@ -43,15 +43,14 @@ impl Machinery {
     }
 }
 
-fn conform(custom: &Custom, old: Option<&Value>, new: &Value) -> Vec<FieldError> {
-    let mut errors = schema::validate(&custom.schema, new, old);
+fn conform(custom: &Custom, old: Option<&Value>, new: &Value, errors: &mut Vec<FieldError>) {
+    errors.extend(schema::validate(&custom.schema, new, old));
     if custom.rules.exist() && errors.iter().any(FieldError::blocks_rules) {
         let detail = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
         errors.push(FieldError::invalid("", &Value::Null, detail));
     } else {
         errors.extend(custom.rules.check(&custom.schema, new, old));
     }
-    errors
 }
 
 /// Brings an object into the form in which it is stored, whatever its values are: unknown fields go, defaults come.

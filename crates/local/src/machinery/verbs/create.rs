@@ -42,7 +42,7 @@ impl Machinery {
         if metadata.get("resourceVersion").is_some_and(|v| v.as_str().is_none_or(|v| !v.is_empty() && v != "0")) {
             return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
-        for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+        for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             metadata.remove(field);
         }
         if !kind.transient {
@@ -57,8 +57,12 @@ impl Machinery {
             builtin::complete(&kind, &mut object);
         }
         self.admit(call, None, &mut object)?;
-        if self.store.get(&key).is_some() {
-            return Err(Failure::already_exists(&kind.group, &kind.resource, &name));
+        if let Some(found) = self.store.get(&key) {
+            let mut failure = Failure::already_exists(&kind.group, &kind.resource, &name);
+            if meta::deleting(found) {
+                failure.message = format!("object is being deleted: {}", failure.message);
+            }
+            return Err(failure);
         }
         if kind.transient || call.dry_run {
             return Ok(Arc::new(object));

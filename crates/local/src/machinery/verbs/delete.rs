@@ -37,12 +37,8 @@ impl Options {
             None | Some([]) => {}
             Some([only]) if only == "All" => call.dry_run = true,
             Some(other) => {
-                let wrong: Vec<FieldError> = other
-                    .iter()
-                    .filter(|one| *one != "All")
-                    .map(|one| FieldError::unsupported("dryRun", one, &["All".into()]))
-                    .collect();
-                return Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", &wrong));
+                let wrong = FieldError::unsupported("dryRun", &json!(other), &["All".into()]);
+                return Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", &[wrong]));
             }
         }
         Ok(options)
@@ -55,7 +51,7 @@ impl Options {
         let asked = body.is_null();
         let options = Self {
             grace: match body["gracePeriodSeconds"].as_i64() {
-                None if asked => call.query.number("gracePeriodSeconds")?.and_then(|n| i64::try_from(n).ok()),
+                None if asked => call.query.number("gracePeriodSeconds")?,
                 grace => grace,
             },
             propagation: text("/propagationPolicy").or_else(|| query("propagationPolicy").filter(|_| asked)),
@@ -119,8 +115,7 @@ impl Machinery {
             return Err(Failure::method_not_allowed());
         }
         let options = Options::of(&mut call)?;
-        let filter =
-            Filter::of(&call.query, &call.kind.api_version(), &call.kind.name, |path| call.kind.selectable(path))?;
+        let filter = Filter::of(&call.query, &call.kind)?;
         let mut deleted = Vec::new();
         for (key, object) in self.select(&call, &filter) {
             self.remove(&call, &options, &key, &object)?;

@@ -3,7 +3,9 @@
 mod admit;
 mod below;
 mod create;
+mod decode;
 mod delete;
+mod list;
 mod patch;
 mod read;
 mod update;
@@ -20,10 +22,12 @@ use super::error::{Failure, Result};
 use super::fields::Manager;
 use super::kinds::Kind;
 use super::meta::Entropy;
+use super::options::Options;
 use super::request::{self, FieldValidation, Include, Query, Shape, Target};
-use super::{Context, JSON, Machinery, Reply, Request, meta, present};
+use super::{Context, JSON, Machinery, Reply, Request, present};
 
 pub(crate) use admit::Source;
+pub(crate) use decode::decode;
 
 /// A request whose target is known.
 pub(crate) struct Call<'a> {
@@ -90,10 +94,13 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
     }
     let query = Query(&request.query);
     let warnings = Rc::new(RefCell::new(Vec::new()));
+    let named = target.name.is_some();
+    let watch = target.watch || query.flag("watch");
+    let options = Options::of(&request.method, &query, request::media_type(request), named, watch)?;
     let call = Call {
         shape: Shape::negotiate(request.accept.as_deref())?,
-        validation: FieldValidation::of(&query)?,
-        dry_run: query.dry_run()?,
+        validation: options.validation,
+        dry_run: options.dry_run,
         request,
         query,
         kind,
@@ -136,46 +143,13 @@ impl Machinery {
     }
 }
 
-/// The body of a write, checked to be of the target's kind, in the form in which it is stored.
-pub(crate) fn decode(call: &mut Call<'_>, mut object: Value, source: Source) -> Result<Value> {
-    let kind = call.kind.clone();
-    if !object.is_object() {
-        return Err(Failure::bad_request(format!("Object 'Kind' is missing in '{object}'")));
-    }
-    let (version, name) = (meta::text(&object, "/apiVersion"), meta::text(&object, "/kind"));
-    let expected = kind.api_version();
-    if !version.is_empty() && version != expected || !name.is_empty() && name != kind.name {
-        return Err(unrecognized(&kind, version, name));
-    }
-    object["apiVersion"] = expected.into();
-    object["kind"] = kind.name.as_str().into();
-    meta::metadata(&mut object);
-    admit::shape(call, &mut object, source)?;
-    Ok(object)
-}
-
-fn unrecognized(kind: &Kind, version: &str, name: &str) -> Failure {
-    let expected = kind.api_version();
-    if name == kind.name && kind.custom.is_none() && version != expected {
-        return Failure::bad_request(format!(
-            "the API version in the data ({version}) does not match the expected API version ({expected})"
-        ));
-    }
-    let (group, version) = version.split_once('/').unwrap_or(("", version));
-    let given = format!("{}, Kind={name}", [group, version].join("/"));
-    if let Some(_custom) = &kind.custom {
-        return Failure::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): {given}",
-            kind.name
-        ));
-    }
-    Failure::bad_request(format!(
-        "{name} in version {version:?} cannot be handled as a {}: no kind {name:?} is registered for version {:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
-        kind.name,
-        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") },
-    ))
-}
-
+/// The body of a write. What is none is said to be no object of the kind.
 pub(crate) fn body(call: &Call<'_>) -> Result<Value> {
-    request::body(call.request)
+    match request::body(call.request) {
+        Ok(Value::Null) => {
+            Err(decode::unrecognized(call, "couldn't get version/kind; json parse error: unexpected end of JSON input"))
+        }
+        Err(failure) if failure.code == 400 => Err(decode::unrecognized(call, &failure.message)),
+        body => body,
+    }
 }

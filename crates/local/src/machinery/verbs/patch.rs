@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::error::{Failure, FieldError, Result};
+use super::super::error::{Failure, Result};
 use super::super::fields::{self, Node};
 use super::super::{Machinery, Reply, meta, patch, present, request, scale};
 use super::admit::{self, tracking};
@@ -42,15 +42,12 @@ impl Machinery {
 
     /// Server-side apply.
     fn apply(&mut self, mut call: Call<'_>) -> Result<Reply> {
-        if call.query.get("fieldManager").is_none() {
-            let error = FieldError::required("fieldManager", "is required for apply patch");
-            return Err(Failure::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
-        }
         let subresource = call.subresource().to_owned();
         if !matches!(subresource.as_str(), "" | "status") {
             return Err(Failure::method_not_allowed());
         }
-        let mut content = request::yaml(&call.request.body)?;
+        let mut content = request::yaml(&call.request.body)
+            .map_err(|failure| Failure::bad_request(format!("error decoding YAML: {}", failure.message)))?;
         request::whole_numbers(&mut content);
         let config = configuration(&call, content)?;
         let kind = call.kind.clone();
@@ -64,6 +61,8 @@ impl Machinery {
         let mut object = tracking(&call, |tracking| fields::apply(tracking, force, live.as_deref(), &config))?;
         admit::shape(&mut call, &mut object, Source::Apply)?;
         let Ok((key, current)) = found else {
+            // A version of what is not there says nothing.
+            meta::metadata(&mut object).remove("resourceVersion");
             let uid = meta::uid(&object);
             if !uid.is_empty() {
                 let why =
@@ -97,25 +96,29 @@ fn configuration(call: &Call<'_>, mut config: Value) -> Result<Value> {
     }
     let wanted = call.target.name.as_deref().unwrap_or_default();
     let metadata = meta::metadata(&mut config);
-    match metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned() {
-        name if name.is_empty() => {
-            metadata.insert("name".into(), wanted.into());
-        }
-        name if name != wanted => return Err(mismatch(&name, wanted)),
-        _ => {}
+    match metadata.get("name").and_then(Value::as_str).unwrap_or_default() {
+        "" => Err(nameless(wanted)),
+        name if name != wanted => Err(mismatch(name, wanted)),
+        _ => Ok(config),
     }
-    Ok(config)
 }
 
 /// A patch may not rename.
 fn check_name(call: &Call<'_>, new: &Value) -> Result<()> {
     let (own, wanted) = (meta::name(new), call.target.name.as_deref().unwrap_or_default());
-    if own == wanted {
-        return Ok(());
+    match own {
+        "" => Err(nameless(wanted)),
+        own if own == wanted => Ok(()),
+        own => Err(mismatch(own, wanted)),
     }
-    Err(mismatch(own, wanted))
 }
 
-fn mismatch(own: &str, wanted: &str) -> Failure {
+pub(super) fn nameless(wanted: &str) -> Failure {
+    Failure::bad_request(format!(
+        "the name of the object ({wanted} based on URL) was undeterminable: name must be provided"
+    ))
+}
+
+pub(super) fn mismatch(own: &str, wanted: &str) -> Failure {
     Failure::bad_request(format!("the name of the object ({own}) does not match the name on the URL ({wanted})"))
 }

@@ -1,14 +1,11 @@
-//! get, list and watch.
+//! get and watch.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Value, json};
 
 use super::super::error::{Failure, Result};
-use super::super::present::{self, Page};
 use super::super::request::Include;
 use super::super::selector::Filter;
 use super::super::store::Store;
@@ -18,7 +15,7 @@ use super::Call;
 
 impl Machinery {
     pub(crate) fn get(&mut self, call: Call<'_>) -> Result<Reply> {
-        not_in_future(&self.store, asked_revision(&call)?)?;
+        not_in_future(&self.store, asked_revision(&call).map_err(invalid_revision)?)?;
         let (_, object) = self.current(&call)?;
         match call.subresource() {
             "" | "status" => Ok(call.answer(200, &object)),
@@ -39,8 +36,7 @@ impl Machinery {
         if call.kind.transient {
             return Err(Failure::method_not_allowed());
         }
-        let filter =
-            Filter::of(&call.query, &call.kind.api_version(), &call.kind.name, |path| call.kind.selectable(path))?;
+        let filter = Filter::of(&call.query, &call.kind)?;
         if call.target.watch || call.query.flag("watch") { self.watch(call, filter) } else { self.list(call, &filter) }
     }
 
@@ -54,65 +50,14 @@ impl Machinery {
             .collect()
     }
 
-    fn list(&self, call: Call<'_>, filter: &Filter) -> Result<Reply> {
-        let limit = call.query.number("limit")?.filter(|limit| *limit > 0);
-        let position = call.query.get("continue").map(Position::parse).transpose()?;
-        let asked = asked_revision(&call)?;
-        not_in_future(&self.store, asked)?;
-        if call.query.get("resourceVersionMatch") == Some("Exact") && position.is_none() {
-            let compacted = self.store.compacted();
-            if asked.is_some_and(|asked| asked < compacted) {
-                return Err(Failure::expired(asked.unwrap_or_default(), compacted));
-            }
-        }
-        let (revision, after) = match position {
-            // A page is read now but says it is of the first page's revision: a watch from there repeats what happened in between.
-            Some(position) if position.revision >= self.store.compacted() => (position.revision, position.after),
-            Some(_) => return Err(continue_expired()),
-            None => (self.store.revision(), String::new()),
-        };
-        let prefix = call.kind.collection(call.namespace());
-        let mut rest = self.store.scan(&prefix, &after);
-        let mut objects = Vec::new();
-        let mut last = String::new();
-        let mut next = None;
-        let mut remaining = None;
-        while let Some((key, object)) = rest.next() {
-            // Whether what is left matches is for the next page to find out.
-            if limit.is_some_and(|limit| objects.len() as u64 >= limit) {
-                next = Some(Position { revision, after: last }.token());
-                remaining = filter.is_empty().then(|| rest.count() + 1);
-                break;
-            }
-            if filter.matches(object) {
-                last.clone_from(key);
-                objects.push(object.clone());
-            }
-        }
-        let body = present::list(
-            &call.kind,
-            &objects,
-            Page { revision, next, remaining },
-            call.shape,
-            Include::of(&call.query),
-            call.now,
-        );
-        Ok(call.answer_raw(200, body))
-    }
-
     fn watch(&self, call: Call<'_>, filter: Filter) -> Result<Reply> {
         let (prefix, exact) = match &call.target.name {
             Some(name) => (call.kind.key(call.namespace(), name), true),
             None => (call.kind.collection(call.namespace()), false),
         };
         let send_initial = call.query.flag("sendInitialEvents");
-        if call.query.get("resourceVersionMatch").is_some() && call.query.get("sendInitialEvents").is_none() {
-            return Err(list_options_forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            ));
-        }
-        let asked = asked_revision(&call)?;
+        // A watch does not blame the client for a version that is none.
+        let asked = asked_revision(&call).map_err(|why| Failure::new(500, "", why))?;
         let from_start = asked.is_none() || asked == Some(0);
         let wants_initial = if call.query.get("sendInitialEvents").is_some() { send_initial } else { from_start };
         let current: Vec<Arc<Value>> = if wants_initial {
@@ -126,7 +71,7 @@ impl Machinery {
         };
         let last = asked.filter(|_| !from_start && !wants_initial).unwrap_or_else(|| self.store.revision());
         Ok(Reply::Watch(Watch {
-            timeout_seconds: call.query.number("timeoutSeconds")?,
+            timeout_seconds: call.query.number("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok()),
             bookmarks: call.query.flag("allowWatchBookmarks"),
             phase: Phase::Fresh { announce: send_initial && call.query.flag("allowWatchBookmarks") },
             initial: current.into_iter().map(|object| ("ADDED", object)).collect::<VecDeque<_>>(),
@@ -141,52 +86,24 @@ impl Machinery {
     }
 }
 
-fn asked_revision(call: &Call<'_>) -> Result<Option<u64>> {
+/// The version that a request names, or what is wrong with it.
+pub(super) fn asked_revision(call: &Call<'_>) -> std::result::Result<Option<u64>, String> {
     let parse = |text: &str| {
         text.parse().map_err(|_| {
-            Failure::new(
-                400,
-                "BadRequest",
-                format!("Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"),
-            )
+            format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")
         })
     };
     call.query.get("resourceVersion").map(parse).transpose()
 }
 
-fn not_in_future(store: &Store, asked: Option<u64>) -> Result<()> {
+pub(super) fn invalid_revision(why: String) -> Failure {
+    Failure::bad_request(format!("invalid resource version: {why}"))
+}
+
+pub(super) fn not_in_future(store: &Store, asked: Option<u64>) -> Result<()> {
     let current = store.revision();
     let Some(asked) = asked.filter(|asked| *asked > current) else { return Ok(()) };
-    let message = format!("Too large resource version: {asked}, current: {current}");
+    let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
     let details = json!({"retryAfterSeconds": 1, "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]});
     Err(Failure::new(504, "Timeout", message).with(details))
-}
-
-fn continue_expired() -> Failure {
-    let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.";
-    Failure::new(410, "Expired", message)
-}
-
-fn list_options_forbidden(field: &str, detail: &str) -> Failure {
-    Failure::invalid("meta.k8s.io", "ListOptions", "", &[super::super::error::FieldError::forbidden(field, detail)])
-}
-
-/// Where a list goes on.
-struct Position {
-    revision: u64,
-    after: String,
-}
-
-impl Position {
-    fn token(&self) -> String {
-        STANDARD_NO_PAD.encode(json!({"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.after}).to_string())
-    }
-
-    fn parse(token: &str) -> Result<Self> {
-        let read = || {
-            let value: Value = serde_json::from_slice(&STANDARD_NO_PAD.decode(token).ok()?).ok()?;
-            Some(Self { revision: value["rv"].as_u64()?, after: value["start"].as_str()?.to_owned() })
-        };
-        read().ok_or_else(|| Failure::bad_request("continue key is not valid: illegal base64 data"))
-    }
 }

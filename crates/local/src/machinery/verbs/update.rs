@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use serde_json::{Value, json};
 
 use super::super::error::{Failure, FieldError, Result};
@@ -10,6 +11,7 @@ use super::super::kinds::Kind;
 use super::super::{Machinery, Reply, custom, meta, scale};
 use super::admit::tracking;
 use super::delete::held;
+use super::patch::{mismatch, nameless};
 use super::{Call, Source, body, decode};
 
 /// What to do about the owners of fields.
@@ -36,11 +38,10 @@ impl Machinery {
             meta::metadata(&mut new).insert("namespace".into(), namespace.into());
         }
         let name = call.target.name.clone().unwrap_or_default();
-        let own = meta::name(&new);
-        if own != name && !(own.is_empty() && call.kind.custom.is_none()) {
-            return Err(Failure::bad_request(format!(
-                "the name of the object ({own}) does not match the name on the URL ({name})"
-            )));
+        match meta::name(&new) {
+            "" => return Err(nameless(&name)),
+            own if own != name => return Err(mismatch(own, &name)),
+            _ => {}
         }
         let found = self.current(&call);
         let uid = meta::uid(&new).to_owned();
@@ -112,8 +113,9 @@ impl Machinery {
             return Ok(Arc::new(new));
         }
         if meta::deleting(&new) && meta::finalizers(&new).is_empty() && grace(&new) == 0 && !held(&kind, &new) {
-            self.store.put(key, new);
-            return Ok(self.erase(&kind, key).unwrap_or_else(|| current.clone()));
+            // The last state is that without finalizers, but nobody ever sees it stored.
+            self.erase(&kind, key);
+            return Ok(Arc::new(new));
         }
         Ok(self.commit(&kind, key, new))
     }
@@ -159,11 +161,15 @@ fn check_identity(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {
         ));
     }
     let (uid, stored) = (meta::uid(new), meta::uid(current));
-    if !uid.is_empty() && uid != stored {
+    let replaces = call.request.method == Method::PUT;
+    if replaces && !uid.is_empty() && uid != stored {
         let why = other_uid(kind, current, uid, stored);
         return Err(Failure::conflict(&kind.group, &kind.resource, name, &why));
     }
     let version = meta::text(new, "/metadata/resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        return Err(Failure::new(500, "", format!("strconv.ParseUint: parsing {version:?}: invalid syntax")));
+    }
     if !version.is_empty() && version != "0" && version != meta::text(current, "/metadata/resourceVersion") {
         return Err(Failure::modified(&kind.group, &kind.resource, name));
     }
@@ -186,8 +192,11 @@ fn keep_system_fields(kind: &Kind, subresource: &str, current: &Value, new: &mut
         }
         return;
     }
+    // A uid that is another's is refused later.
+    if meta::uid(new).is_empty() {
+        meta::metadata(new).insert("uid".into(), current["metadata"]["uid"].clone());
+    }
     let kept = [
-        "uid",
         "creationTimestamp",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
@@ -219,9 +228,14 @@ fn keep_system_fields(kind: &Kind, subresource: &str, current: &Value, new: &mut
 }
 
 /// The part of an object whose changes a generation counts.
-fn counted<'a>(kind: &Kind, object: &'a Value) -> Vec<(&'a String, &'a Value)> {
+fn counted<'a>(kind: &Kind, object: &'a Value) -> Vec<Option<&'a Value>> {
     let outside: &[&str] = if kind.has("status") { &["metadata", "status"] } else { &["metadata"] };
-    object.as_object().into_iter().flatten().filter(|(key, _)| !outside.contains(&key.as_str())).collect()
+    let fields = object.as_object().into_iter().flatten().filter(|(key, _)| !outside.contains(&key.as_str()));
+    let mut counted: Vec<Option<&Value>> = fields.map(|(_, value)| Some(value)).collect();
+    if kind.resource == "deployments" && kind.custom.is_none() {
+        counted.push(object.pointer("/metadata/annotations"));
+    }
+    counted
 }
 
 pub(crate) fn grace(object: &Value) -> i64 {

@@ -11,8 +11,8 @@ pub(crate) struct Failure {
     pub reason: &'static str,
     pub message: String,
     pub details: Value,
-    /// What the status says of a list: a token to go on with.
-    pub metadata: Value,
+    /// A token with which a list goes on.
+    pub token: Option<Box<str>>,
     pub warnings: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn qualified(group: &str, resource: &str) -> String {
 
 impl Failure {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Value::Null, metadata: json!({}), warnings: Vec::new() }
+        Self { code, reason, message: message.into(), details: Value::Null, token: None, warnings: Vec::new() }
     }
 
     pub fn with(mut self, details: Value) -> Self {
@@ -198,8 +198,11 @@ impl Failure {
 
     pub fn status(&self) -> Value {
         let mut status = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": self.metadata, "status": "Failure", "message": self.message, "code": self.code,
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message, "code": self.code,
         });
+        if let Some(token) = &self.token {
+            status["metadata"]["continue"] = (**token).into();
+        }
         if !self.reason.is_empty() {
             status["reason"] = self.reason.into();
         }

@@ -245,10 +245,11 @@ pub(crate) fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) if number.is_f64() => {
             let float = number.as_f64().unwrap_or_default();
-            if float.fract() == 0.0 && float.abs() <= LARGEST {
-                if let Ok(whole) = format!("{float:.0}").parse::<i64>() {
-                    *value = whole.into();
-                }
+            if float.fract() == 0.0
+                && float.abs() <= LARGEST
+                && let Ok(whole) = format!("{float:.0}").parse::<i64>()
+            {
+                *value = whole.into();
             }
         }
         Value::Array(items) => items.iter_mut().for_each(whole_numbers),

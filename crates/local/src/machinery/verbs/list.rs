@@ -18,7 +18,7 @@ impl Machinery {
     pub(crate) fn list(&self, call: Call<'_>, filter: &Filter) -> Result<Reply> {
         let limit =
             call.query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
-        let asked = asked_revision(&call).map_err(invalid_revision)?;
+        let asked = asked_revision(&call).map_err(|why| invalid_revision(&why))?;
         let position = call.query.get("continue").map(Position::parse).transpose()?;
         if position.is_some() && asked.is_some_and(|asked| asked > 0) {
             return Err(Failure::bad_request("specifying resource version is not allowed when using continue"));
@@ -91,7 +91,7 @@ fn too_old() -> Failure {
 fn continue_expired(after: &str) -> Failure {
     let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
     let token = Position { revision: None, after: after.to_owned() }.token();
-    Failure { metadata: json!({"continue": token}), ..Failure::new(410, "Expired", message) }
+    Failure { token: Some(token.into()), ..Failure::new(410, "Expired", message) }
 }
 
 /// Where a list goes on.

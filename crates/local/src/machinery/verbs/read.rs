@@ -15,7 +15,7 @@ use super::Call;
 
 impl Machinery {
     pub(crate) fn get(&mut self, call: Call<'_>) -> Result<Reply> {
-        not_in_future(&self.store, asked_revision(&call).map_err(invalid_revision)?)?;
+        not_in_future(&self.store, asked_revision(&call).map_err(|why| invalid_revision(&why))?)?;
         let (_, object) = self.current(&call)?;
         match call.subresource() {
             "" | "status" => Ok(call.answer(200, &object)),
@@ -96,7 +96,7 @@ pub(super) fn asked_revision(call: &Call<'_>) -> std::result::Result<Option<u64>
     call.query.get("resourceVersion").map(parse).transpose()
 }
 
-pub(super) fn invalid_revision(why: String) -> Failure {
+pub(super) fn invalid_revision(why: &str) -> Failure {
     Failure::bad_request(format!("invalid resource version: {why}"))
 }
 

@@ -92,6 +92,12 @@ pub async fn install_operator(local: &Local) -> Result<()> {
     local.kubectl(&["rollout", "status", "deployment/flink-operator", "--timeout=90s"]).await.map(drop)
 }
 
+/// Takes everything off a cluster but the definitions, which others may use: while the operator still runs, what it has to clean up.
+pub async fn uninstall(local: &Local) -> Result<()> {
+    local.kubectl(&["delete", "fd,fc,fj", "--all", "--wait=true", "--timeout=90s"]).await?;
+    local.kubectl(&["delete", "namespace", local.namespace(), "--wait=true", "--timeout=90s"]).await.map(drop)
+}
+
 /// Waits until a node takes pods.
 pub async fn node_ready(client: &kube::Client, name: &str) -> Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());

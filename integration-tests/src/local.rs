@@ -128,7 +128,7 @@ impl Local {
         let Some(mut server) = self.server.take() else {
             return match self.plane.take() {
                 Some(plane) => plane.stop().await.map(|()| Vec::new()),
-                None => Ok(Vec::new()),
+                None => cluster::uninstall(&self).await.map(|()| Vec::new()),
             };
         };
         if let Some(plane) = &mut self.plane {

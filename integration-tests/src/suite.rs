@@ -99,10 +99,10 @@ fn trial(scenario: Scenario, world: &Arc<World>, runtime: &Arc<Runtime>) -> Tria
 
 async fn start() -> Result<World> {
     let setup = Setup::find()?;
-    let directory = match &setup.cluster {
-        // Only this directory means the same on this machine and on the nodes.
-        Cluster::Kubeconfig { state, .. } => state.clone(),
-        Cluster::Local | Cluster::Real { .. } => std::env::temp_dir(),
+    let (directory, namespace) = match &setup.cluster {
+        // Only this directory means the same on this machine and on the nodes; and nobody else's objects are touched.
+        Cluster::Kubeconfig { state, .. } => (state.clone(), format!("flinkctl-test-{}", std::process::id())),
+        Cluster::Local | Cluster::Real { .. } => (std::env::temp_dir(), "flink-jobs".to_owned()),
     };
     let state = tempfile::Builder::new()
         .prefix("flinkctl-test-")
@@ -113,7 +113,7 @@ async fn start() -> Result<World> {
         data_dir: state.path().join("local"),
         flink_home: setup.flink_home,
         images: BTreeMap::from([(objects::EXAMPLES_NAME.to_owned(), setup.examples)]),
-        namespace: "flink-jobs".to_owned(),
+        namespace,
         flags: Vec::new(),
     };
     let local = Local::start_on(&setup.cluster, options).await?;

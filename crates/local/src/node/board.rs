@@ -219,10 +219,19 @@ pub(super) fn status(pod: &Pod, state: &State, now: Timestamp) -> PodStatus {
         host_ips: host.clone().map(|ip| vec![HostIP { ip }]),
         host_ip: host,
         qos_class: old.qos_class.or(Some("Burstable".to_owned())),
-        init_container_statuses: Some(state.init.clone()).filter(|statuses| !statuses.is_empty()),
-        container_statuses: Some(state.main.clone()),
+        init_container_statuses: Some(whole(&state.init)).filter(|statuses| !statuses.is_empty()),
+        container_statuses: Some(whole(&state.main)),
         ..old
     }
+}
+
+/// Container statuses as an API server gives them back: with a last state, be it empty.
+fn whole(statuses: &[ContainerStatus]) -> Vec<ContainerStatus> {
+    let mut statuses = statuses.to_vec();
+    for status in &mut statuses {
+        status.last_state.get_or_insert_default();
+    }
+    statuses
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl Reporter {
         loop {
             let base = self.latest.clone().unwrap_or_else(|| self.updates.borrow().as_ref().clone());
             let status = board::status(&base, &self.sandbox.board.read(), Timestamp::now());
-            if base.status.as_ref() == Some(&status) {
+            if says_the_same(base.status.as_ref(), &status) {
                 return;
             }
             match api
@@ -112,6 +112,11 @@ async fn pause(sandbox: &Sandbox, error: &kube::Error) {
 
 fn is_ready(status: &PodStatus) -> bool {
     status.conditions.iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Whether a status would be written as it is read: in an object, a time has no fractions of a second.
+fn says_the_same(written: Option<&PodStatus>, status: &PodStatus) -> bool {
+    json!(written) == json!(status)
 }
 
 /// A merge patch from the status that is there to the new one. Members that are not there any more are removed by name.
@@ -151,6 +156,22 @@ pub(super) async fn delete(machine: &Machine, pod: &Pod, gone: &CancellationToke
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_api_server_gives_back_is_not_written_again() {
+        let pod: Pod = serde_json::from_value(json!({"spec": {"containers": [{"name": "a", "image": "i"}]}})).unwrap();
+        let (init, main) = board::fresh(pod.spec.as_ref().unwrap());
+        let board = board::Board::new(board::State { init, main, ..board::State::default() });
+        let now = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
+        board.container("a", |status| status.state = Some(board::running(now)));
+        let status = board::status(&pod, &board.read(), now);
+        let mut text = json!(status);
+        text["containerStatuses"][0]["lastState"] = json!({});
+        let back: PodStatus = serde_json::from_value(text).unwrap();
+        assert!(says_the_same(Some(&back), &status));
+        let again = board::status(&Pod { status: Some(back.clone()), ..pod }, &board.read(), Timestamp::now());
+        assert!(says_the_same(Some(&back), &again));
+    }
 
     #[test]
     fn a_patch_names_the_version_and_removes_what_is_gone() {

@@ -45,9 +45,10 @@ pub async fn finalizer<K: Object>(
     let meta = seen.meta();
     let present = meta.finalizers.as_deref().unwrap_or_default();
     let mut operations = vec![patch::at_version(meta.resource_version.as_deref().unwrap_or_default())];
-    operations.extend(match wanted {
-        true => patch::add_finalizer(present, finalizer),
-        false => patch::remove_finalizer(present, finalizer),
+    operations.extend(if wanted {
+        patch::add_finalizer(present, finalizer)
+    } else {
+        patch::remove_finalizer(present, finalizer)
     });
     patch::json(api, meta.name.as_deref().unwrap_or_default(), &operations).await
 }

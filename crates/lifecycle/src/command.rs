@@ -90,12 +90,11 @@ pub enum Inbox {
 pub fn inbox(remembered: Option<&Command>, request: Option<&Request>) -> Inbox {
     match (remembered, request) {
         (None, None) => Inbox::Nothing,
-        (None, Some(request)) => Inbox::New(request.clone()),
         (Some(command), Some(request)) if !command.done && !same(command, request) => Inbox::Meanwhile(request.clone()),
         (Some(command), _) if !command.done => Inbox::UnderWay,
         (Some(_), None) => Inbox::Forget,
         (Some(command), Some(request)) if same(command, request) => Inbox::Reset,
-        (Some(_), Some(request)) => Inbox::New(request.clone()),
+        (_, Some(request)) => Inbox::New(request.clone()),
     }
 }
 

@@ -85,7 +85,7 @@ pub fn start(client: &Client, namespace: &str, queue: &Queue<Key>, token: &Cance
     let api = |client: &Client| client.clone();
     Caches {
         deployments: cache::start(Api::namespaced(api(client), namespace), all.clone(), token.clone(), move |object| {
-            key::deployment(&one, object)
+            key::deployment(&one, object);
         }),
         clusters: cache::start(Api::namespaced(api(client), namespace), all.clone(), token.clone(), move |object| {
             key::cluster(&two, object);

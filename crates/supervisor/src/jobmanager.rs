@@ -29,8 +29,8 @@ pub struct JobManager {
     pub jobs: Reading<Vec<FlinkJobView>>,
     asked: Option<Instant>,
     failing: Option<Timestamp>,
-    /// `execution.checkpointing.dir`, once the configuration was read.
-    root: Option<Option<String>>,
+    /// `execution.checkpointing.dir`; known, if there is none, once the configuration was read.
+    root: Reading<Option<String>>,
     checkpoints: HashMap<String, (Checkpoints, bool)>,
     failures: HashMap<String, String>,
 }
@@ -47,7 +47,7 @@ impl JobManager {
             jobs: Reading::Unknown { why: unknown(), since: now },
             asked: None,
             failing: None,
-            root: None,
+            root: Reading::Unknown { why: unknown(), since: now },
             checkpoints: HashMap::new(),
             failures: HashMap::new(),
         }
@@ -77,9 +77,9 @@ impl JobManager {
     async fn ask(&mut self, idle: bool) -> Result<(FlinkView, Vec<FlinkJobView>), Error> {
         let overview = self.client.overview().await?;
         let jobs = self.client.jobs_overview().await?.jobs;
-        if self.root.is_none() {
+        if self.root.known().is_none() {
             let config = self.client.jobmanager_config().await?;
-            self.root = Some(option::checkpoint_directory(&config).map(str::to_owned));
+            self.root = Reading::Known(option::checkpoint_directory(&config).map(str::to_owned));
         }
         let task_managers = if idle { self.task_managers().await? } else { Vec::new() };
         let mut views = Vec::with_capacity(jobs.len());
@@ -116,7 +116,7 @@ impl JobManager {
 
     /// The cluster's checkpoint directory, if it has one.
     pub fn checkpoint_root(&self) -> Option<&str> {
-        self.root.as_ref()?.as_deref()
+        self.root.known()?.as_deref()
     }
 
     /// Why a job failed; Flink shows it a moment after the state.

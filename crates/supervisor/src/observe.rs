@@ -307,10 +307,7 @@ fn outcome(pod: &PodObject) -> Outcome {
                 container.state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code != 0)
             });
         let message = ended(pod).unwrap_or_else(|| "its init container failed".into());
-        return match failed {
-            true => Outcome::NotSubmitted { reason: "ImageError".into(), message },
-            false => Outcome::Unknown,
-        };
+        return if failed { Outcome::NotSubmitted { reason: "ImageError".into(), message } } else { Outcome::Unknown };
     };
     if terminated.exit_code == 0 {
         return Outcome::Submitted;

@@ -159,7 +159,7 @@ impl Reconciler {
             match progress {
                 Ok(progress) => {
                     self.troubles.remove(&name);
-                    total = merge(&total, progress);
+                    total = Progress { changed: total.changed || progress.changed, ..progress };
                 }
                 Err(error) => {
                     let cached = job.and_then(|name| self.caches.jobs.get(name));
@@ -356,9 +356,10 @@ impl Reconciler {
 
     fn tell(&self, about: &ObjectReference, notices: &[Notice]) {
         for notice in notices {
-            match notice.warning {
-                true => self.events.warning(about, notice.reason, notice.message.clone()),
-                false => self.events.normal(about, notice.reason, notice.message.clone()),
+            if notice.warning {
+                self.events.warning(about, notice.reason, notice.message.clone());
+            } else {
+                self.events.normal(about, notice.reason, notice.message.clone());
             }
         }
     }
@@ -388,9 +389,10 @@ impl Reconciler {
         self.metrics.error();
         let message = kit::chain(error);
         // The first one is often a JobManager or API server that is about to answer again.
-        match about.filter(|_| times > 2) {
-            Some(about) => self.events.warning(&about, error.reason(), message),
-            None => tracing::info!(object = name, error = message, "it is tried again"),
+        if let Some(about) = about.filter(|_| times > 2) {
+            self.events.warning(&about, error.reason(), message);
+        } else {
+            tracing::info!(object = name, error = message, "it is tried again");
         }
     }
 }
@@ -398,8 +400,4 @@ impl Reconciler {
 /// Somebody wrote first; the watch brings what.
 fn stale() -> Progress {
     Progress { changed: true, again: false, at_rest: false, wake: None }
-}
-
-fn merge(total: &Progress, step: Progress) -> Progress {
-    Progress { changed: total.changed || step.changed, ..step }
 }

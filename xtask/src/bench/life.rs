@@ -56,7 +56,7 @@ async fn rest(world: &World, window: u64) -> Result<Vec<Figure>> {
     let operator = memory(world, "component=flink-operator").await?;
     step.done();
     for object in &written {
-        ui::say(&format!("written at rest: {object}"));
+        ui::say(format!("written at rest: {object}"));
     }
     #[expect(clippy::cast_precision_loss, reason = "a small count")]
     let written = written.len() as f64;

@@ -43,9 +43,10 @@ pub(super) fn step(
 /// Jobs wait for a JobManager that does not answer; after the task timeout it goes, and they go on without it.
 fn give_up(observed: &Observed<'_>, step: &mut Step) {
     let Reading::Unknown { since, why } = &observed.flink else { return };
-    let patience = match observed.desired.deleting {
-        true => observed.desired.task_timeout.min(DELETION_PATIENCE),
-        false => observed.desired.task_timeout,
+    let patience = if observed.desired.deleting {
+        observed.desired.task_timeout.min(DELETION_PATIENCE)
+    } else {
+        observed.desired.task_timeout
     };
     let deadline = *since + patience;
     if observed.now < deadline {

@@ -18,10 +18,8 @@ pub fn wanted(observed: &Observed<'_>) -> Rescale {
     let clamp = |number: u32| number.max(desired.min_task_managers).min(desired.max_task_managers);
     let declared = clamp(desired.task_managers);
     let follows_jobs = desired.rescale_policy == RescalePolicy::JobParallelism && !observed.jobs.is_empty();
-    let required = match follows_jobs {
-        true => clamp(required(&observed.jobs).div_ceil(desired.task_slots.max(1))),
-        false => declared,
-    };
+    let required =
+        if follows_jobs { clamp(required(&observed.jobs).div_ceil(desired.task_slots.max(1))) } else { declared };
     Rescale { required, declared }
 }
 

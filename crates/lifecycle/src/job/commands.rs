@@ -25,11 +25,11 @@ pub(super) fn receive(observed: &Observed<'_>, step: &mut Step) {
 
 /// A start that cannot go on is never done: what takes it back must not wait for it.
 fn supersedes(step: &Step, request: &Request) -> bool {
-    match (&step.record.phase, &request.action) {
+    matches!(
+        (&step.record.phase, &request.action),
         (JobPhase::Waiting { .. } | JobPhase::Submitting { .. }, Requested::Known(Action::Stop))
-        | (JobPhase::Waiting { .. }, Requested::Known(Action::ForgetSavepoint)) => true,
-        _ => false,
-    }
+            | (JobPhase::Waiting { .. }, Requested::Known(Action::ForgetSavepoint))
+    )
 }
 
 fn admit(observed: &Observed<'_>, step: &Step, action: Action, without_savepoint: bool) -> Admission {
@@ -48,15 +48,17 @@ fn admit(observed: &Observed<'_>, step: &Step, action: Action, without_savepoint
         | (JobPhase::Waiting { .. } | JobPhase::Ended { .. }, Action::ForgetSavepoint) => Granted,
         // While the newest state is only being looked for, START must not pick an older one.
         (JobPhase::Waiting { .. }, Action::Start) if stall(observed, &step.record).is_some() => {
-            match without_savepoint || step.record.savepoint.is_some() {
-                true => Granted,
-                false => Refused("no savepoint is recorded; FORGET_SAVEPOINT starts the job without state"),
+            if without_savepoint || step.record.savepoint.is_some() {
+                Granted
+            } else {
+                Refused("no savepoint is recorded; FORGET_SAVEPOINT starts the job without state")
             }
         }
         (JobPhase::Ended { end, at }, Action::Start) => {
-            match cluster_runs && !in_flight(observed, step, end, *at).is_some_and(|until| observed.now < until) {
-                true => Granted,
-                false => Later,
+            if cluster_runs && in_flight(observed, step, end, *at).is_none_or(|until| observed.now >= until) {
+                Granted
+            } else {
+                Later
             }
         }
         (JobPhase::Waiting { .. } | JobPhase::Submitting { .. }, Action::Start) => {

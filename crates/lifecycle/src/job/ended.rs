@@ -52,7 +52,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, end: &End, at: Times
 /// How to end an execution that should have ended.
 fn lives(observed: &Observed<'_>, step: &Step) -> Option<Stop> {
     let attempt = step.record.attempt.as_ref()?;
-    let job = flink_job(observed, attempt).flatten().filter(|job| !job.terminal)?;
+    let job = flink_job(observed, attempt).job().filter(|job| !job.terminal)?;
     let next = JobNext::Stay { end: End::Stopped };
     Some(if job.state == "RUNNING" { stop_of(observed, attempt, &next, false) } else { Stop::Cancel })
 }

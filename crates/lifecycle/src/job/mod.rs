@@ -169,10 +169,29 @@ fn same_incarnation(observed: &Observed<'_>, attempt: &Attempt) -> bool {
     observed.cluster.job_manager.as_ref().is_some_and(|manager| manager.uid == attempt.incarnation.uid)
 }
 
-/// The attempt's Flink job as its JobManager tells; `None` when that cannot be told now.
-fn flink_job<'a>(observed: &'a Observed<'_>, attempt: &Attempt) -> Option<Option<&'a FlinkJobView>> {
-    let jobs = observed.cluster.jobs.known()?;
-    same_incarnation(observed, attempt).then(|| jobs.iter().find(|job| job.id == attempt.job_id))
+/// The attempt's Flink job as its JobManager tells.
+enum Told<'a> {
+    /// It does not answer, or another one does.
+    Nothing,
+    /// It has no such job.
+    Absent,
+    Job(&'a FlinkJobView),
+}
+
+impl<'a> Told<'a> {
+    fn job(self) -> Option<&'a FlinkJobView> {
+        match self {
+            Self::Job(job) => Some(job),
+            Self::Nothing | Self::Absent => None,
+        }
+    }
+}
+
+fn flink_job<'a>(observed: &'a Observed<'_>, attempt: &Attempt) -> Told<'a> {
+    match observed.cluster.jobs.known().filter(|_| same_incarnation(observed, attempt)) {
+        None => Told::Nothing,
+        Some(jobs) => jobs.iter().find(|job| job.id == attempt.job_id).map_or(Told::Absent, Told::Job),
+    }
 }
 
 /// Until when a savepoint that was decided on at `since` waits for the job's tasks; `None` if it need not.

@@ -5,7 +5,7 @@ use api::annotations::Action;
 use api::record::{Attempt, Checkpoints, End, JobNext, Restore, SavepointOperation};
 
 use super::{
-    ClusterState, Effect, FlinkJobView, Observed, OperationView, Step, Waiting, begin_stop, earlier, finished,
+    ClusterState, Effect, FlinkJobView, Observed, OperationView, Step, Told, Waiting, begin_stop, earlier, finished,
     flink_job, lost, same_incarnation, saved, stop_of, until_tasks_run,
 };
 use crate::{Notice, Reading, command, ids};
@@ -20,12 +20,12 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
         return step;
     }
     let job = match flink_job(observed, &attempt) {
-        Some(Some(job)) => job,
-        Some(None) => {
+        Told::Job(job) => job,
+        Told::Absent => {
             lost(&mut step, observed, after_loss(observed), Restore::Newest);
             return step;
         }
-        None => return unreachable(observed, step, &attempt),
+        Told::Nothing => return unreachable(observed, step, &attempt),
     };
     if job.terminal {
         savepoint(observed, &mut step, &attempt);
@@ -38,10 +38,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
     checkpoints(observed, &mut step);
     savepoint(observed, &mut step, &attempt);
     if step.waiting != Waiting::Savepoint {
-        step.waiting = match job.ready {
-            true => Waiting::Settled,
-            false => Waiting::Tasks { state: job.state.clone() },
-        };
+        step.waiting = if job.ready { Waiting::Settled } else { Waiting::Tasks { state: job.state.clone() } };
     }
     step
 }
@@ -89,9 +86,10 @@ fn leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt, job: &FlinkJob
     step.notices.push(Notice::normal("Stopping", why));
     let retained = !matches!(attempt.checkpoints, Checkpoints::Directory { retained: false, .. });
     // A job that is failing over cannot be saved, and makes no progress: its newest checkpoint is its state.
-    let stop = match job.state == "RUNNING" || !retained {
-        true => stop_of(observed, attempt, &next, false),
-        false => api::record::Stop::Cancel,
+    let stop = if job.state == "RUNNING" || !retained {
+        stop_of(observed, attempt, &next, false)
+    } else {
+        api::record::Stop::Cancel
     };
     begin_stop(&mut step, observed, stop, next);
     Some(step)
@@ -137,7 +135,7 @@ fn savepoint(observed: &Observed<'_>, step: &mut Step, attempt: &Attempt) {
     match &observed.operation {
         OperationView::Unknown | OperationView::InProgress => {}
         OperationView::NotFound => {
-            let job = flink_job(observed, attempt).flatten();
+            let job = flink_job(observed, attempt).job();
             match job.and_then(|job| until_tasks_run(observed, job, operation.since)) {
                 Some(until) => step.wake = earlier(step.wake, Some(until)),
                 None => step.effects.push(Effect::TriggerSavepoint {

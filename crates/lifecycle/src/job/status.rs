@@ -127,11 +127,11 @@ fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, 
 
 /// A person has to act before the job can go on.
 fn stalled(step: &Step) -> bool {
-    match (&step.record.phase, &step.waiting) {
-        (_, Waiting::Stalled { .. }) => true,
-        (JobPhase::Ended { end: End::NotStarted { .. } | End::Failed { .. }, .. }, Waiting::User) => true,
-        _ => false,
-    }
+    matches!(
+        (&step.record.phase, &step.waiting),
+        (_, Waiting::Stalled { .. })
+            | (JobPhase::Ended { end: End::NotStarted { .. } | End::Failed { .. }, .. }, Waiting::User)
+    )
 }
 
 /// Reason and message of the conditions.

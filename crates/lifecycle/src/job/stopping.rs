@@ -4,7 +4,7 @@ use api::record::{Attempt, End, JobNext, JobPhase, Restore, Stop};
 use jiff::Timestamp;
 
 use super::{
-    BootstrapView, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, SUBMISSION_GRACE, Step, Waiting,
+    BootstrapView, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, SUBMISSION_GRACE, Step, Told, Waiting,
     begin_stop, commands, earlier, end, flink_job, lost, same_incarnation, saved, stop_of, until_tasks_run,
 };
 use crate::{Notice, command};
@@ -56,12 +56,12 @@ fn abort(
         return step.wait(Waiting::OldBootstrap);
     }
     match flink_job(observed, attempt) {
-        None => step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
-        Some(Some(job)) if job.terminal => {
+        Told::Nothing => step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
+        Told::Job(job) if job.terminal => {
             end(&mut step, observed, next, Some(Restore::Newest));
             step
         }
-        Some(Some(job)) => {
+        Told::Job(job) => {
             let stop = match job.state.as_str() {
                 "RUNNING" => stop_of(observed, attempt, &next, false),
                 _ => Stop::Cancel,
@@ -69,7 +69,7 @@ fn abort(
             begin_stop(&mut step, observed, stop, next);
             step
         }
-        Some(None) => {
+        Told::Absent => {
             let quiet = quiet.unwrap_or(observed.now);
             let until = quiet + SUBMISSION_GRACE;
             if observed.now < until {
@@ -85,8 +85,8 @@ fn abort(
 
 fn cancel(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, next: JobNext) -> Step {
     match flink_job(observed, attempt) {
-        None => step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
-        Some(Some(job)) if !job.terminal => {
+        Told::Nothing => step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
+        Told::Job(job) if !job.terminal => {
             if job.state != "CANCELLING" {
                 step.effects.push(Effect::CancelJob {
                     incarnation: attempt.incarnation.clone(),
@@ -95,7 +95,7 @@ fn cancel(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, next: JobN
             }
             step.wait(Waiting::Cancellation)
         }
-        Some(_) => {
+        Told::Job(_) | Told::Absent => {
             let restore = canceled(&step, observed, &next);
             end(&mut step, observed, next, Some(restore));
             step
@@ -127,8 +127,9 @@ fn save(
     (trigger_id, directory, since): (String, String, Timestamp),
 ) -> Step {
     let job = match flink_job(observed, attempt) {
-        None => return step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
-        Some(job) => job,
+        Told::Nothing => return step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
+        Told::Absent => None,
+        Told::Job(job) => Some(job),
     };
     match (&observed.operation, job) {
         (OperationView::Completed { path }, Some(job)) if !job.terminal => {

@@ -4,8 +4,8 @@ use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use jiff::Timestamp;
 
 use super::{
-    BootstrapView, ClusterState, Effect, FlinkJobView, Observed, Outcome, SUBMISSION_TRIES, Step, Waiting, begin_stop,
-    earlier, end, finished, flink_job, lost, same_incarnation,
+    BootstrapView, ClusterState, Effect, FlinkJobView, Observed, Outcome, SUBMISSION_TRIES, Step, Told, Waiting,
+    begin_stop, earlier, end, finished, flink_job, lost, same_incarnation,
 };
 use crate::{Notice, Reading, command};
 
@@ -18,10 +18,11 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tr
         lost(&mut step, observed, JobNext::Restart, Restore::Newest);
         return step;
     }
-    let seen = flink_job(observed, &attempt);
-    if let Some(Some(job)) = seen {
-        return submitted(observed, step, &attempt, job);
-    }
+    let answered = match flink_job(observed, &attempt) {
+        Told::Job(job) => return submitted(observed, step, &attempt, job),
+        Told::Absent => true,
+        Told::Nothing => false,
+    };
     if let Some(next) = withdrawn(observed, &attempt) {
         begin_stop(&mut step, observed, Stop::Abort { quiet: None }, next);
         return step;
@@ -34,7 +35,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tr
         return step;
     }
     step.wake = earlier(step.wake, Some(deadline));
-    submit(observed, step, attempt, seen.is_some(), since, tries)
+    submit(observed, step, attempt, answered, since, tries)
 }
 
 /// Flink has the job: it runs, or is over already.

@@ -5,7 +5,7 @@ use lifecycle::transitions::{CLUSTER, Edge, JOB};
 use crate::table::Walked;
 
 /// Ways that were walked and are not published, and the other way round.
-fn compare(walked: &Walked, published: &[Edge]) -> (Vec<(String, String)>, Vec<(String, String)>) {
+fn compare(walked: &Walked, published: &[Edge]) -> (Walked, Walked) {
     let published: Walked = published.iter().map(|edge| (edge.from.to_owned(), edge.to.to_owned())).collect();
     let unpublished = walked.difference(&published).filter(|(from, to)| from != to).cloned().collect();
     (unpublished, published.difference(walked).cloned().collect())
@@ -18,11 +18,11 @@ fn the_published_ways_of_a_job_are_walked_and_no_others() {
         .chain(&crate::job_commands::rows())
         .filter_map(crate::table::Row::walked)
         .collect();
-    assert_eq!(compare(&walked, JOB), (vec![], vec![]));
+    assert_eq!(compare(&walked, JOB), Default::default());
 }
 
 #[test]
 fn the_published_ways_of_a_cluster_are_walked_and_no_others() {
     let walked = crate::cluster_table::rows().iter().filter_map(crate::table::Row::walked).collect();
-    assert_eq!(compare(&walked, CLUSTER), (vec![], vec![]));
+    assert_eq!(compare(&walked, CLUSTER), Default::default());
 }

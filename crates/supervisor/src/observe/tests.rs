@@ -10,32 +10,32 @@ use serde_json::{Value, json};
 use super::{flink_pod, has_slots, present, request};
 use crate::caches::{JobObject, PodObject};
 
-fn pod(labels: Value, status: Value) -> PodObject {
+fn pod(labels: &Value, status: &Value) -> PodObject {
     let owner = json!({"apiVersion": "v1", "kind": "X", "name": "x", "uid": "owner", "controller": true});
     let metadata = json!({"name": "taskmanager-demo-3-2", "uid": "p", "labels": labels, "ownerReferences": [owner]});
     serde_json::from_value(json!({"metadata": metadata, "spec": {"nodeName": "n"}, "status": status})).unwrap()
 }
 
-fn bootstrap(status: Value) -> BootstrapView {
+fn bootstrap(status: &Value) -> BootstrapView {
     let metadata = json!({"name": "b", "uid": "owner", "labels": {"nextbreakpoint.com/attempt": "7"}});
     let job: JobObject = serde_json::from_value(json!({"metadata": metadata, "status": {"active": 1}})).unwrap();
-    present(&job, &[Arc::new(pod(json!({"role": "bootstrap"}), status))])
+    present(&job, &[Arc::new(pod(&json!({"role": "bootstrap"}), status))])
 }
 
 fn ended(exit_code: i32, message: &str) -> BootstrapView {
     let terminated = json!({"exitCode": exit_code, "reason": "Error", "message": message});
     let container = json!({"name": "bootstrap", "state": {"terminated": terminated}});
-    bootstrap(json!({"phase": "Failed", "containerStatuses": [container]}))
+    bootstrap(&json!({"phase": "Failed", "containerStatuses": [container]}))
 }
 
 #[test]
 fn a_pod_is_read_by_its_labels_and_its_owner() {
     let labels = json!({"role": "taskmanager", "nextbreakpoint.com/incarnation": "3"});
-    let view = flink_pod(&pod(labels.clone(), json!({"phase": "Running", "podIP": "127.1.0.2"})), "owner").unwrap();
+    let view = flink_pod(&pod(&labels, &json!({"phase": "Running", "podIP": "127.1.0.2"})), "owner").unwrap();
     assert_eq!((view.role, view.incarnation, view.index), (Role::TaskManager, 3, 2));
     assert_eq!((view.state, view.address.as_deref()), (PodState::Running, Some("127.1.0.2")));
-    assert!(flink_pod(&pod(labels, json!({"phase": "Running"})), "another").is_none());
-    assert!(flink_pod(&pod(json!({"role": "supervisor"}), json!({})), "owner").is_none());
+    assert!(flink_pod(&pod(&labels, &json!({"phase": "Running"})), "another").is_none());
+    assert!(flink_pod(&pod(&json!({"role": "supervisor"}), &json!({})), "owner").is_none());
 }
 
 #[test]
@@ -43,7 +43,8 @@ fn a_pod_that_ended_says_why() {
     let terminated = json!({"exitCode": 137, "reason": "OOMKilled"});
     let container = json!({"name": "taskmanager", "state": {"terminated": terminated}});
     let labels = json!({"role": "taskmanager"});
-    let view = flink_pod(&pod(labels, json!({"phase": "Failed", "containerStatuses": [container]})), "owner").unwrap();
+    let view =
+        flink_pod(&pod(&labels, &json!({"phase": "Failed", "containerStatuses": [container]})), "owner").unwrap();
     let PodState::Over { detail: Some(detail) } = view.state else { panic!("{:?}", view.state) };
     assert_eq!(detail, "container taskmanager ended with exit code 137 (OOMKilled)");
 }
@@ -52,7 +53,7 @@ fn a_pod_that_ended_says_why() {
 fn an_image_that_cannot_be_pulled_is_seen_before_the_bootstrap_starts() {
     let waiting = json!({"reason": "ErrImagePull", "message": "no image x; give --image x=DIR"});
     let container = json!({"name": "bootstrap", "state": {"waiting": waiting}});
-    let view = bootstrap(json!({"phase": "Pending", "containerStatuses": [container]}));
+    let view = bootstrap(&json!({"phase": "Pending", "containerStatuses": [container]}));
     let BootstrapView::Active { attempt: 7, started: false, detail: Some(detail), .. } = view else {
         panic!("{view:?}")
     };

@@ -63,7 +63,9 @@ fn each_of_job(record: &mut JobRecord, mut change: impl FnMut(&mut Timestamp, Ti
 fn each_of_cluster(record: &mut ClusterRecord, mut change: impl FnMut(&mut Timestamp, Ticks)) {
     if let ClusterPhase::Starting { since, not_before } = &mut record.phase {
         change(since, 1);
-        not_before.iter_mut().for_each(|until| change(until, 1));
+        if let Some(until) = not_before {
+            change(until, 1);
+        }
     }
     record.rescaled.iter_mut().for_each(|rescaled| change(rescaled, 3));
     record.task_managers_after.iter_mut().for_each(|after| change(after, 1));

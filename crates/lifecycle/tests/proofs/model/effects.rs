@@ -3,10 +3,10 @@
 use api::record::{Attempt, ClusterRecord, Incarnation, JobRecord};
 use lifecycle::{cluster, ids, job};
 
-use super::Laws;
 use super::world::{
     Bootstrap, Course, Execution, Late, Name, Object, Operation, Pod, Progress, Saved, Silence, State, World,
 };
+use super::{GONE, KEPT, Laws, NEWEST};
 use crate::job_case::UID;
 
 /// Takes the action back, if it is still that one; its serial.
@@ -49,7 +49,8 @@ impl World {
                 let stamp = self.stamp(laws);
                 if let Some(object) = self.cluster.as_mut().filter(|object| !laws.resets_are_guarded || *object == on) {
                     let serial = reset(object, &action, stamp);
-                    self.witness.dropped |= serial.is_some_and(|serial| !self.witness.taken.contains(&serial));
+                    let dropped = serial.is_some_and(|serial| !self.witness.taken.contains(&serial));
+                    self.witness.breaks(KEPT, dropped);
                 }
             }
             Effect::CreateService | Effect::DeleteService { .. } | Effect::Scale { .. } => {}
@@ -111,7 +112,8 @@ impl World {
                 let stamp = self.stamp(laws);
                 if let Some(object) = self.job.as_mut().filter(|object| !laws.resets_are_guarded || *object == on) {
                     let serial = reset(object, &action, stamp);
-                    self.witness.dropped |= serial.is_some_and(|serial| !self.witness.taken.contains(&serial));
+                    let dropped = serial.is_some_and(|serial| !self.witness.taken.contains(&serial));
+                    self.witness.breaks(KEPT, dropped);
                 }
             }
         }
@@ -124,7 +126,8 @@ impl World {
             object.supervised = false;
             return;
         }
-        self.witness.let_go_alive |= self.living() > 0;
+        let alive = self.living() > 0;
+        self.witness.breaks(GONE, alive);
         self.job = None;
         if let Some(bootstrap) = &mut self.bootstrap {
             bootstrap.deleting = true;
@@ -199,9 +202,7 @@ impl World {
             return job::Outcome::Submitted;
         }
         let from = self.position(attempt.restore.path());
-        if from < self.witness.newest && !self.witness.waived {
-            self.witness.stepped_back = true;
-        }
+        self.witness.breaks(NEWEST, from < self.witness.newest && !self.witness.waived);
         if self.witness.waived && attempt.number != self.witness.last_started {
             self.witness.waived = false;
             self.witness.newest = from;

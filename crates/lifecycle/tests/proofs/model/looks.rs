@@ -66,10 +66,7 @@ fn pod(pod: &Pod) -> PodView {
     PodView {
         name: format!("{:?}", pod.name),
         uid: pod.uid.clone(),
-        role: match pod.is_job_manager() {
-            true => cluster::Role::JobManager,
-            false => cluster::Role::TaskManager,
-        },
+        role: if pod.is_job_manager() { cluster::Role::JobManager } else { cluster::Role::TaskManager },
         incarnation: pod.incarnation(),
         index: match pod.name {
             Name::TaskManager(_, index) => index,

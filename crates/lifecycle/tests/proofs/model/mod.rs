@@ -8,8 +8,10 @@
 mod actions;
 mod calm;
 mod clock;
+mod decisions;
 mod effects;
 mod looks;
+mod possible;
 mod tests;
 mod walks;
 mod world;
@@ -23,6 +25,7 @@ use world::{Budget, State, World};
 
 /// What holds in this world.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a law that may be broken by itself")]
 pub struct Laws {
     /// A bootstrap asks for the pending attempt before it submits.
     pub bootstraps_ask: bool,
@@ -130,7 +133,7 @@ impl Model for System {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Act>) {
-        actions::possible(world, actions);
+        possible::possible(world, actions);
     }
 
     fn next_state(&self, world: &World, action: Act) -> Option<World> {
@@ -142,17 +145,17 @@ impl Model for System {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(ONE, |_, world: &World| world.living() <= 1),
-            Property::always(NEWEST, |_, world: &World| !world.witness.stepped_back),
-            Property::always(ONCE, |_, world: &World| !world.witness.taken_twice),
-            Property::always(KEPT, |_, world: &World| !world.witness.dropped),
-            Property::always(GONE, |_, world: &World| !world.witness.let_go_alive),
+            Property::always(NEWEST, |_, world: &World| world.witness.saw_kept(NEWEST)),
+            Property::always(ONCE, |_, world: &World| world.witness.saw_kept(ONCE)),
+            Property::always(KEPT, |_, world: &World| world.witness.saw_kept(KEPT)),
+            Property::always(GONE, |_, world: &World| world.witness.saw_kept(GONE)),
             Property::always(ALONE, |system: &Self, world: &World| {
                 // Late effects and caches that lag behind may make one more; it has no jobs, and is swept away.
                 let late = system.budget.late + system.budget.deposed + system.budget.stale > 0;
                 late || world.pods.iter().filter(|pod| pod.is_job_manager() && !pod.over).count() <= 1
             }),
             Property::always(EDGES, |_, world: &World| world.witness.unpublished.is_none()),
-            Property::always(TRUE, |_, world: &World| !world.witness.untrue),
+            Property::always(TRUE, |_, world: &World| world.witness.saw_kept(TRUE)),
             Property::always(REST, |system: &Self, world: &World| {
                 !system.calm
                     || calm::settle(world.clone(), &system.laws)

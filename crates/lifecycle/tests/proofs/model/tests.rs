@@ -1,7 +1,5 @@
 //! The explorations and the walks.
 
-use std::time::Instant;
-
 use api::RestartPolicy::{Always, Never, OnlyIfFailed};
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
@@ -40,10 +38,9 @@ const SCOPES: &[(&str, Budget)] = &[
 ];
 
 fn explore(name: &str, system: System) {
-    let begun = Instant::now();
     let checker = system.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     let states = checker.unique_state_count();
-    println!("{name}: {states} states, depth {}, {:?}", checker.max_depth(), begun.elapsed());
+    println!("{name}: {states} states, depth {}", checker.max_depth());
     for property in checker.model().properties() {
         match (property.expectation, checker.discovery(property.name)) {
             (Expectation::Always, Some(path)) => {

@@ -37,6 +37,7 @@ pub enum Name {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::struct_excessive_bools, reason = "each may hold with any other")]
 pub struct Pod {
     pub name: Name,
     pub uid: String,
@@ -141,15 +142,23 @@ pub struct Witness {
     /// The user allowed the next one to start from less.
     pub waived: bool,
     pub last_started: u64,
-    pub stepped_back: bool,
     /// Commands that were taken up.
     pub taken: Vec<u8>,
-    pub taken_twice: bool,
-    pub dropped: bool,
-    pub let_go_alive: bool,
-    /// A command was reported as done that was not.
-    pub untrue: bool,
+    /// Promises that were broken on the way.
+    pub broken: Vec<&'static str>,
     pub unpublished: Option<(String, String)>,
+}
+
+impl Witness {
+    pub fn breaks(&mut self, promise: &'static str, broken: bool) {
+        if broken && !self.broken.contains(&promise) {
+            self.broken.push(promise);
+        }
+    }
+
+    pub fn saw_kept(&self, promise: &str) -> bool {
+        !self.broken.contains(&promise)
+    }
 }
 
 /// How often what may still happen.
@@ -303,16 +312,13 @@ impl World {
 
     /// A uid for a new object of that name.
     pub fn uid(&mut self, name: Name) -> String {
-        let number = match self.created.iter_mut().find(|(earlier, _)| *earlier == name) {
-            Some((_, number)) => {
-                *number += 1;
-                *number
-            }
-            None => {
-                self.created.push((name, 0));
-                self.created.sort_unstable();
-                0
-            }
+        let number = if let Some((_, number)) = self.created.iter_mut().find(|(earlier, _)| *earlier == name) {
+            *number += 1;
+            *number
+        } else {
+            self.created.push((name, 0));
+            self.created.sort_unstable();
+            0
         };
         match name {
             Name::JobManager(incarnation) => format!("jm-{incarnation}-{number}"),

@@ -110,20 +110,28 @@ impl Content {
     }
 }
 
-/// The cases of all files of a directory, each with the name of its file before its own.
-pub fn read(directory: &Path) -> Result<Vec<Case>> {
+/// The texts of all YAML files of a directory, each with its name.
+pub fn files(directory: &Path) -> Result<Vec<(String, String)>> {
     let mut files: Vec<_> = fs::read_dir(directory)
         .with_context(|| format!("cannot read {}", directory.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     files.sort();
+    files
+        .into_iter()
+        .map(|file| {
+            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            Ok((file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), text))
+        })
+        .collect()
+}
+
+/// The cases of all files of a directory, each with the name of its file before its own.
+pub fn read(directory: &Path) -> Result<Vec<Case>> {
     let mut all = Vec::new();
-    for file in files {
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let cases: Vec<Case> =
-            serde_yaml::from_str(&text).with_context(|| format!("{} holds no cases", file.display()))?;
-        let area = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    for (area, text) in files(directory)? {
+        let cases: Vec<Case> = serde_yaml::from_str(&text).with_context(|| format!("{area} holds no cases"))?;
         all.extend(cases.into_iter().map(|case| Case { name: format!("{area}: {}", case.name), ..case }));
     }
     let mut names: Vec<&str> = all.iter().map(|case| case.name.as_str()).collect();

@@ -1,6 +1,6 @@
 //! The two servers: the local one in this process with its controllers, and the genuine one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -21,10 +21,13 @@ use crate::case::Step;
 pub struct Servers {
     pub genuine: Client,
     pub local: Client,
+    /// For `kubectl`.
+    pub genuine_kubeconfig: Value,
+    pub local_kubeconfig: Value,
     instance: Instance,
     controllers: JoinHandle<()>,
     stop: CancellationToken,
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl Servers {
@@ -43,7 +46,20 @@ impl Servers {
                 eprintln!("the local controllers ended: {error}");
             }
         });
-        let servers = Self { genuine: genuine().await?, local, instance, controllers, stop, _state: state };
+        let file = std::env::var("FLINKCTL_GENUINE").context("FLINKCTL_GENUINE is not set; run `cargo xtask kube`")?;
+        let servers = Self {
+            genuine: genuine(&file).await?,
+            local,
+            genuine_kubeconfig: kubeconfig(Path::new(&file))?,
+            local_kubeconfig: kubeconfig(&instance.data_dir().join("kubeconfig"))?,
+            instance,
+            controllers,
+            stop,
+            state,
+        };
+        for server in ["genuine", "local"] {
+            std::fs::create_dir(servers.home(server)).context("cannot make a directory")?;
+        }
         servers.define(definitions).await?;
         Ok(servers)
     }
@@ -64,6 +80,11 @@ impl Servers {
             }
         }
         Ok(())
+    }
+
+    /// Where `kubectl` keeps what it knows of a server.
+    pub fn home(&self, server: &str) -> PathBuf {
+        self.state.path().join(format!("home-{server}"))
     }
 
     /// Ends the local server in order.
@@ -97,12 +118,16 @@ async fn define(client: &Client, definition: &Value) -> Result<()> {
 }
 
 /// A client of the genuine server.
-async fn genuine() -> Result<Client> {
-    let file = std::env::var("FLINKCTL_GENUINE").context("FLINKCTL_GENUINE is not set; run `cargo xtask kube`")?;
-    let kubeconfig = Kubeconfig::read_from(&file).with_context(|| format!("cannot read {file}"))?;
+async fn genuine(file: &str) -> Result<Client> {
+    let kubeconfig = Kubeconfig::read_from(file).with_context(|| format!("cannot read {file}"))?;
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let client = Client::try_from(config)?;
     let version = client.apiserver_version().await.context("the genuine server does not answer")?;
     eprintln!("the genuine server is {}", version.git_version);
     Ok(client)
+}
+
+fn kubeconfig(file: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_yaml::from_str(&text).with_context(|| format!("{} is no kubeconfig", file.display()))
 }

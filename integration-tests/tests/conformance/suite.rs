@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::answer::Answer;
 use crate::case::{self, Case, Step};
+use crate::kubectl;
 use crate::program::Run;
 use crate::random;
 use crate::servers::Servers;
@@ -40,8 +41,13 @@ fn play() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(THREADS));
     let cases = case::read(&directory().join("cases"))?;
+    let sessions = kubectl::read(&directory().join("kubectl"))?;
     if arguments.list {
-        let names = cases.into_iter().map(|case| case.name).chain((0..SEEDS).map(random::name));
+        let names = cases
+            .into_iter()
+            .map(|case| case.name)
+            .chain(sessions.into_iter().map(|session| session.name))
+            .chain((0..SEEDS).map(random::name));
         return Ok(libtest_mimic::run(&arguments, names.map(|name| Trial::test(name, || Ok(()))).collect()).exit_code());
     }
     let runtime = Arc::new(Runtime::new().context("cannot start a runtime")?);
@@ -50,6 +56,11 @@ fn play() -> Result<ExitCode> {
     for (number, case) in cases.into_iter().enumerate() {
         trials.push(trial(&runtime, &servers, case.name.clone(), async move |servers| {
             check(servers, &format!("case-{number}"), &case).await
+        }));
+    }
+    for (number, session) in sessions.into_iter().enumerate() {
+        trials.push(trial(&runtime, &servers, session.name.clone(), async move |servers| {
+            kubectl::check(servers, &format!("kubectl-{number}"), &session).await
         }));
     }
     for seed in 0..SEEDS {

@@ -51,6 +51,25 @@ fn cluster() -> Cluster {
 }
 
 #[test]
+fn the_definitions_of_flinkctl_can_be_applied() {
+    let mut cluster = Cluster::new();
+    for definition in api::crds() {
+        let mut body = serde_json::to_value(&definition).unwrap();
+        body["apiVersion"] = "apiextensions.k8s.io/v1".into();
+        body["kind"] = "CustomResourceDefinition".into();
+        let name = body["metadata"]["name"].as_str().unwrap().to_owned();
+        let path =
+            format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?fieldManager=test&force=true");
+        let made = cluster.patch("apply", &path, &body).ok();
+        assert_eq!(made["metadata"]["generation"], 1, "{name}");
+        assert_eq!(
+            cluster.patch("apply", &path, &body).ok()["metadata"]["resourceVersion"],
+            made["metadata"]["resourceVersion"]
+        );
+    }
+}
+
+#[test]
 fn a_definition_is_established_at_once() {
     let mut cluster = cluster();
     let definition = cluster.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com").ok();

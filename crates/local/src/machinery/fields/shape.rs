@@ -107,8 +107,12 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether only maps fit. An object of which nothing else is said may be anything.
     pub fn is_map(self) -> bool {
-        self.schema().is_some_and(|schema| schema["type"] == "object")
+        self.schema().is_some_and(|schema| {
+            schema["type"] == "object"
+                && (schema["properties"].is_object() || !schema["additionalProperties"].is_null())
+        })
     }
 
     pub fn is_list(self) -> bool {

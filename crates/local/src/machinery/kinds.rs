@@ -66,6 +66,8 @@ impl Kind {
     pub fn verbs(&self) -> &'static [&'static str] {
         if self.transient {
             &["create"]
+        } else if self.custom.is_some() {
+            &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
         } else {
             &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
         }

@@ -164,10 +164,16 @@ pub(super) fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
         }
         "rolebindings" | "clusterrolebindings" => {
             let of = |kind: &str| {
-                joined(
-                    list(object, "/subjects").iter().filter(|one| one["kind"] == kind).map(|one| text(one, "/name")),
-                    "",
-                )
+                let subjects = list(object, "/subjects").iter().filter(|one| one["kind"] == kind);
+                let names: Vec<String> = subjects
+                    .map(|one| match one["namespace"].as_str() {
+                        Some(namespace) if kind == "ServiceAccount" => {
+                            format!("{namespace}/{}", one["name"].as_str().unwrap_or_default())
+                        }
+                        _ => one["name"].as_str().unwrap_or_default().to_owned(),
+                    })
+                    .collect();
+                joined(names.iter().map(String::as_str), "")
             };
             let role = format!("{}/{}", text(object, "/roleRef/kind"), text(object, "/roleRef/name"));
             vec![name, role.into(), age, of("User"), of("Group"), of("ServiceAccount")]
@@ -292,7 +298,6 @@ fn event(event: &Value, now: Timestamp, name: Value) -> Vec<Value> {
         .unwrap_or(1);
     let first_seen = since(micro, now);
     let seen = since(last, now);
-    let seen = if count > 1 { format!("{seen} (x{count} over {first_seen})") } else { seen };
     let about = event.get("involvedObject").or_else(|| event.get("regarding")).unwrap_or(&Value::Null);
     let object = format!("{}/{}", text(about, "/kind").to_lowercase(), text(about, "/name"));
     let source =

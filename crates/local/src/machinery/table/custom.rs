@@ -63,7 +63,7 @@ impl Column {
                 }
             }
             "date" => since(first.as_str().unwrap_or("<invalid>"), now).into(),
-            _ => found.iter().map(|one| plain(one)).collect::<Vec<_>>().join(" ").into(),
+            _ => plain(first).into(),
         }
     }
 }
@@ -145,7 +145,7 @@ mod tests {
             (".spec.missing", "string", json!(null)),
             (".spec.n", "string", json!("3")),
             (".spec.list[1]", "string", json!("b")),
-            (".spec.list[*]", "string", json!("a b")),
+            (".spec.list[*]", "string", json!("a")),
             (".metadata.annotations.a\\.b/c", "string", json!("yes")),
             (".metadata.annotations['a.b/c']", "string", json!("yes")),
             (".metadata.creationTimestamp", "date", json!("5m")),

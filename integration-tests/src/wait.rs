@@ -4,13 +4,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// How often a condition is looked at. Reading an object of the local server takes about a millisecond.
-const INTERVAL: Duration = Duration::from_millis(150);
+/// Between two looks at a condition: short at first, as most come about at once. Reading an object takes about a millisecond.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_millis(150);
 
 /// Looks until `look` finds something and returns that. An error of `look` counts as "not yet": servers come and go in these tests.
 /// At the deadline the last error, if any, is part of the message.
 pub async fn until<T>(what: &str, deadline: Duration, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let started = Instant::now();
+    let mut pause = SHORTEST;
     loop {
         let last = match look().await {
             Ok(Some(found)) => return Ok(found),
@@ -23,7 +25,8 @@ pub async fn until<T>(what: &str, deadline: Duration, mut look: impl AsyncFnMut(
                 None => bail!("{what}: not within {} s", deadline.as_secs()),
             };
         }
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 3 / 2).min(LONGEST);
     }
 }
 

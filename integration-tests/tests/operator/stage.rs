@@ -1,14 +1,14 @@
 //! A control plane without nodes, in this process or a genuine one, with the operator beside it.
 
-use std::future::Future;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use integration_tests::cluster::{self, Cluster};
 use integration_tests::control_plane::ControlPlane;
 use integration_tests::local::resource;
+use integration_tests::wait::until;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
@@ -23,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 pub const SUPERVISOR: &str = "supervisor.nextbreakpoint.com";
 const NAMESPACE: &str = "flink";
 const DEADLINE: Duration = Duration::from_secs(20);
-const INTERVAL: Duration = Duration::from_millis(10);
 
 #[derive(Parser)]
 struct Cli {
@@ -228,20 +227,8 @@ fn start_operator(client: Client, port: u16, stop: CancellationToken) -> JoinHan
 }
 
 /// Looks until something is found.
-pub async fn soon<T, F>(mut look: impl FnMut() -> F) -> Result<T>
-where
-    F: Future<Output = Result<Option<T>>>,
-{
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look().await? {
-            return Ok(found);
-        }
-        if start.elapsed() > DEADLINE {
-            bail!("not within {DEADLINE:?}");
-        }
-        tokio::time::sleep(INTERVAL).await;
-    }
+pub async fn soon<T>(look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    until("what is wanted", DEADLINE, look).await
 }
 
 pub fn cluster_spec() -> Value {

@@ -1,12 +1,12 @@
 //! Genuine Flink on the node: clusters with the standard ports, side by side. Needs `FLINK_HOME`.
 
-use crate::world::World;
+use crate::world::{World, until};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Asks Flink's REST API.
 fn get(address: &str, path: &str) -> Option<Value> {
@@ -18,14 +18,12 @@ fn get(address: &str, path: &str) -> Option<Value> {
 }
 
 async fn slots(address: &str, wanted: u64) {
-    loop {
+    until(&format!("{wanted} slots are registered"), async || {
         let address = address.to_owned();
         let overview = tokio::task::spawn_blocking(move || get(&address, "/overview")).await.expect("no panic");
-        if overview.is_some_and(|overview| overview["slots-total"] == wanted) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        overview.filter(|overview| overview["slots-total"] == wanted)
+    })
+    .await;
 }
 
 fn service(name: &str) -> Value {
@@ -97,12 +95,7 @@ pub async fn the_manual_concatenates_properties_in_a_shell(world: World) {
     world.pod("jobmanager-m", json!({"restartPolicy": "Never", "containers": [job_manager]})).await;
     let pod = world.phase("jobmanager-m", "Running").await;
     let address = pod["status"]["podIP"].as_str().expect("an address").to_owned();
-    let config = loop {
-        if let Some(config) = get(&address, "/jobmanager/config") {
-            break config;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    let config = until("the JobManager answers", async || get(&address, "/jobmanager/config")).await;
     let has =
         |key: &str, value: &str| config.as_array().expect("a list").contains(&json!({"key": key, "value": value}));
     assert!(has("rest.flamegraph.enabled", "true") && has("web.timeout", "12345"), "{config}");

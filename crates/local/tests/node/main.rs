@@ -15,9 +15,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use tokio::task::LocalSet;
 use world::World;
 
-type Case = fn(World) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+type Case = fn(World) -> Pin<Box<dyn Future<Output = ()>>>;
 
 macro_rules! cases {
     ($($module:ident :: $name:ident),* $(,)?) => {
@@ -67,10 +68,10 @@ fn main() -> ExitCode {
             continue;
         }
         let since = Instant::now();
-        let result = runtime.block_on(async {
+        let result = LocalSet::new().block_on(&runtime, async {
             let world = World::new(name).await;
             let shutdown = world.shutdown.clone();
-            let result = tokio::spawn(tokio::time::timeout(LIMIT, case(world))).await;
+            let result = tokio::task::spawn_local(tokio::time::timeout(LIMIT, case(world))).await;
             shutdown.end().await;
             result
         });

@@ -1,6 +1,6 @@
 //! A node that is killed, and its next life.
 
-use crate::world::{NAMESPACE, World, alive, eventually, parse, shell};
+use crate::world::{NAMESPACE, World, alive, eventually, parse, shell, until};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -8,7 +8,6 @@ use kube::{Api, Client, Config};
 use serde_json::json;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::Duration;
 
 struct Host(Child);
 
@@ -43,9 +42,7 @@ async fn connect(data: &Path) -> Client {
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("it is there");
     let client = Client::try_from(config).expect("it is there");
     let nodes: Api<Node> = Api::all(client.clone());
-    while nodes.get_opt(crate::world::NODE).await.ok().flatten().is_none() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("the node is there", async || nodes.get_opt(crate::world::NODE).await.ok().flatten()).await;
     client
 }
 

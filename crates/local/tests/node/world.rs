@@ -13,13 +13,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub const NODE: &str = "here";
 pub const NAMESPACE: &str = "default";
+
+/// Longer than a JVM takes to start on a machine with much to do.
+const DEADLINE: Duration = Duration::from_secs(55);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub struct World {
     pub client: Client,
@@ -144,13 +148,12 @@ impl World {
 
     /// Waits until a pod is as it should be.
     pub async fn until(&self, name: &str, condition: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let pod = json!(self.api::<Pod>().get(name).await.expect("the pod is there"));
-            if condition(&pod) {
-                return pod;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let pods = self.api::<Pod>();
+        until(&format!("pod {name} is as it should be"), async || {
+            let pod = json!(pods.get(name).await.expect("the pod is there"));
+            condition(&pod).then_some(pod)
+        })
+        .await
     }
 
     pub async fn phase(&self, name: &str, phase: &str) -> Value {
@@ -158,14 +161,16 @@ impl World {
     }
 
     pub async fn gone(&self, name: &str) {
-        while self.api::<Pod>().get_opt(name).await.expect("an answer").is_some() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let pods = self.api::<Pod>();
+        until(&format!("pod {name} is gone"), async || {
+            pods.get_opt(name).await.expect("an answer").is_none().then_some(())
+        })
+        .await;
     }
 
     /// Waits for an event about a pod; the answer is its message.
     pub async fn event(&self, pod: &str, reason: &str, part: &str) -> String {
-        loop {
+        until(&format!("{reason} is told of pod {pod}"), async || {
             let events = self.api::<Event>().list(&ListParams::default()).await.expect("events");
             let message = |event: &Event| event.message.clone().unwrap_or_default();
             let found = events.iter().find(|event| {
@@ -173,11 +178,9 @@ impl World {
                     && event.reason.as_deref() == Some(reason)
                     && message(event).contains(part)
             });
-            if let Some(event) = found {
-                return message(event);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            found.map(message)
+        })
+        .await
     }
 
     pub fn log(&self, pod: &Value, container: &str, restart: u32) -> String {
@@ -200,11 +203,17 @@ pub fn alive(process: &str) -> bool {
 }
 
 pub async fn eventually(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..600 {
-        if condition() {
-            return;
+    until(what, async || condition().then_some(())).await;
+}
+
+/// Looks until something is there.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(Instant::now() < end, "still waiting: {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
     }
-    panic!("{what}");
 }

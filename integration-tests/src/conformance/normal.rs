@@ -110,7 +110,8 @@ impl Normal {
 
 /// Puts in one order what has none: conflicts of an apply, and what is wrong with a custom resource.
 fn unorder(members: &mut Map<String, Value>) {
-    let custom = |group: &str| group.rsplit('.').next().is_some_and(|last| last == "test") || group == "nextbreakpoint.com";
+    let custom =
+        |group: &str| group.rsplit('.').next().is_some_and(|last| last == "test") || group == "nextbreakpoint.com";
     let details = members.get("details");
     let invalid = details.and_then(|details| details["group"].as_str()).is_some_and(custom);
     let conflicts = details.is_some_and(|details| details["causes"][0]["reason"] == "FieldManagerConflict");

@@ -93,8 +93,9 @@ async fn objects_are_created_changed_and_deleted() {
             ("run p --image=i", "pod/p created"),
             ("wait --for=jsonpath={.status.phase}=Pending pod/p --timeout=10s", "pod/p condition met"),
             ("auth can-i create pods", "yes"),
-            ("delete pods --all --wait", "pod \"p\" deleted"),
-            ("delete deploy web --wait", "deployment.apps \"web\" deleted"),
+            // By name: newer ones also say from which namespace.
+            ("delete pods --all --wait -o name", "pod/p"),
+            ("delete deploy web --wait -o name", "deployment.apps/web"),
             ("get deploy", ""),
         ] {
             assert_eq!(kubectl(line).as_deref(), Ok(expected), "{line}");

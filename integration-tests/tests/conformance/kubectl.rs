@@ -1,10 +1,11 @@
 //! What people see: `kubectl`'s own output on both servers. Sessions are data (`kubectl/*.yaml`): files, and commands for a shell.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use regex::Regex;
@@ -13,12 +14,12 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::program::Run;
-use crate::servers::Servers;
+use crate::servers::{Kubectl, Servers};
 use integration_tests::conformance::compare::differences;
+use integration_tests::wait::until;
 
 /// Long enough for controllers.
 const PATIENCE: Duration = Duration::from_secs(40);
-const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// A command that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -77,6 +78,8 @@ impl Said {
 struct Place {
     directory: tempfile::TempDir,
     home: PathBuf,
+    /// `PATH`.
+    search: OsString,
     server: String,
     namespace: String,
 }
@@ -99,8 +102,8 @@ pub fn read(directory: &Path) -> Result<Vec<Session>> {
 /// Runs a session on both servers and fails with the first command whose answers differ.
 pub async fn check(servers: &Servers, namespace: &str, session: &Session) -> Result<()> {
     tokio::try_join!(Run::start(&servers.genuine, namespace), Run::start(&servers.local, namespace))?;
-    let genuine = Place::make(&servers.genuine_kubeconfig, &servers.home("genuine"), namespace, session)?;
-    let local = Place::make(&servers.local_kubeconfig, &servers.home("local"), namespace, session)?;
+    let genuine = Place::make(&servers.genuine_kubectl, namespace, session)?;
+    let local = Place::make(&servers.local_kubectl, namespace, session)?;
     let mut first = None;
     for line in &session.steps {
         let said = async {
@@ -160,13 +163,14 @@ fn difference(line: &Line, genuine: &Value, local: &Value) -> Option<String> {
 }
 
 impl Place {
-    fn make(kubeconfig: &Value, home: &Path, namespace: &str, session: &Session) -> Result<Self> {
+    fn make(kubectl: &Kubectl, namespace: &str, session: &Session) -> Result<Self> {
         let directory =
             tempfile::Builder::new().prefix("flinkctl-kubectl-").tempdir().context("cannot make a directory")?;
-        let mut kubeconfig = kubeconfig.clone();
+        let mut kubeconfig = kubectl.kubeconfig.clone();
         kubeconfig["contexts"][0]["context"]["namespace"] = json!(namespace);
         let server = kubeconfig["clusters"][0]["cluster"]["server"].as_str().unwrap_or_default().to_owned();
-        let place = Self { directory, home: home.to_owned(), server, namespace: namespace.to_owned() };
+        let (home, path) = (kubectl.home.clone(), kubectl.path.clone());
+        let place = Self { directory, home, search: path, server, namespace: namespace.to_owned() };
         std::fs::write(place.path("kubeconfig"), serde_yaml::to_string(&kubeconfig)?)?;
         for (name, content) in &session.files {
             let text = match content {
@@ -190,16 +194,22 @@ impl Place {
     }
 
     async fn run(&self, line: &Line) -> Result<Said> {
-        let started = Instant::now();
-        loop {
-            let said = self.once(&self.fill(&line.run)).await?;
-            let Some(words) = &line.until else { return Ok(said) };
+        let Some(words) = &line.until else { return self.once(&self.fill(&line.run)).await };
+        let mut last = None;
+        let what = format!("`{words}` is said");
+        let waited = until(&what, PATIENCE, async || {
+            // What cannot be run is final.
+            let said = match self.once(&self.fill(&line.run)).await {
+                Ok(said) => said,
+                Err(error) => return Ok(Some(Err(error))),
+            };
             if said.has(words) {
-                return Ok(said);
+                return Ok(Some(Ok(said)));
             }
-            ensure!(started.elapsed() < PATIENCE, "`{words}` is not said within {} s: {said:?}", PATIENCE.as_secs());
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+            last = Some(said);
+            Ok(None)
+        });
+        waited.await.with_context(|| format!("the last was {last:?}"))?
     }
 
     async fn once(&self, line: &str) -> Result<Said> {
@@ -208,6 +218,7 @@ impl Place {
             .current_dir(self.directory.path())
             .env("KUBECONFIG", self.path("kubeconfig"))
             .env("HOME", &self.home)
+            .env("PATH", &self.search)
             .env_remove("KUBE_EDITOR")
             .stdin(Stdio::null())
             .kill_on_drop(true)

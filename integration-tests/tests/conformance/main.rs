@@ -1,7 +1,7 @@
 //! The local API server held to the truth: programs of API requests run against it and against a genuine kube-apiserver, and the
 //! answers are compared after names and times that nobody chose are made equal.
 //!
-//! `kubectl` has to be in `PATH`: what it prints on both is compared as well.
+//! What `kubectl` prints on both is compared as well.
 //!
 //! A program is data (`cases/*.yaml`) or comes out of a seed (`random`). A difference is a defect of the local server, or is listed in
 //! `docs/local.md` with its reason and marked in the case. Neither operator nor Flink takes part.

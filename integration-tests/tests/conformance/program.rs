@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use integration_tests::wait::until;
 use kube::Client;
 use regex::Regex;
 use serde_json::{Value, json};
@@ -15,7 +16,6 @@ use integration_tests::conformance::path::expand;
 
 /// Long enough for a garbage collector that looks twice.
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A server and the namespace in which a program runs on it.
 pub struct Run<'a> {
@@ -49,18 +49,28 @@ impl<'a> Run<'a> {
             return Ok(Answer { code: 0, body: Value::Null, warnings: Vec::new() });
         }
         let step = Step { text: step.text.as_deref().map(|text| self.fill(text)), ..step.clone() };
-        let started = Instant::now();
-        loop {
+        let Some(wanted) = &step.until else {
             let answer = ask(self.client, verb, &path, &step, body.as_ref()).await?;
-            if step.until.as_ref().is_none_or(|until| until.is_met(&answer)) {
-                self.save(&step, &answer);
-                return Ok(answer);
+            self.save(&step, &answer);
+            return Ok(answer);
+        };
+        let mut last = None;
+        let what = format!("`{}` is as wanted", step.request);
+        let waited = until(&what, PATIENCE, async || {
+            // No answer at all is final.
+            let answer = match ask(self.client, verb, &path, &step, body.as_ref()).await {
+                Ok(answer) => answer,
+                Err(error) => return Ok(Some(Err(error))),
+            };
+            if wanted.is_met(&answer) {
+                return Ok(Some(Ok(answer)));
             }
-            if started.elapsed() > PATIENCE {
-                bail!("`{}` is not as wanted within {} s: {}", step.request, PATIENCE.as_secs(), answer.body);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+            last = Some(answer.body);
+            Ok(None)
+        });
+        let answer = waited.await.with_context(|| format!("{}", last.unwrap_or_default()))??;
+        self.save(&step, &answer);
+        Ok(answer)
     }
 
     fn save(&mut self, step: &Step, answer: &Answer) {

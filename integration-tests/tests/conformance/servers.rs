@@ -1,9 +1,11 @@
-//! The two servers: the local one in this process with its controllers, and the genuine one.
+//! The two servers: the local one in this process with its controllers, and a genuine control plane, both fresh.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use integration_tests::control_plane::{ControlPlane, program};
 use integration_tests::wait::until;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -21,20 +23,42 @@ use crate::case::Step;
 pub struct Servers {
     pub genuine: Client,
     pub local: Client,
-    /// For `kubectl`.
-    pub genuine_kubeconfig: Value,
-    pub local_kubeconfig: Value,
+    /// How `kubectl` reaches each.
+    pub genuine_kubectl: Kubectl,
+    pub local_kubectl: Kubectl,
+    plane: ControlPlane,
     instance: Instance,
     controllers: JoinHandle<()>,
     stop: CancellationToken,
-    state: TempDir,
+    _state: TempDir,
+}
+
+/// What `kubectl` is given to work with.
+pub struct Kubectl {
+    pub kubeconfig: Value,
+    /// Where it keeps what it knows of a server.
+    pub home: PathBuf,
+    /// A `PATH` that begins with the `kubectl` of the genuine server's version.
+    pub path: OsString,
 }
 
 impl Servers {
-    /// Starts the local server, connects to the genuine one, and brings the definitions of the cases to both.
+    /// Starts both, and brings the definitions of the cases to them.
     pub async fn start(definitions: &Path) -> Result<Self> {
         let state =
             tempfile::Builder::new().prefix("flinkctl-conformance-").tempdir().context("cannot make a directory")?;
+        let program =
+            program::built()?.context("the control plane is not built; run `cargo xtask kube --build-only`")?;
+        let directory = program.parent().context("the program lies in a directory")?.to_owned();
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&others)))?;
+        let kubectl = |server: &str, file: &Path| -> Result<Kubectl> {
+            let home = state.path().join(format!("home-{server}"));
+            std::fs::create_dir(&home).context("cannot make a directory")?;
+            Ok(Kubectl { kubeconfig: kubeconfig(file)?, home, path: path.clone() })
+        };
+        let plane = ControlPlane::start(&program, &state.path().join("genuine")).await?;
+        eprintln!("the genuine server is {}", plane.version());
         let stop = CancellationToken::new();
         let options = Options { data_dir: state.path().join("local"), namespace: "default".to_owned(), port: 6443 };
         let instance = Instance::start(&options, stop.clone())?;
@@ -46,20 +70,17 @@ impl Servers {
                 eprintln!("the local controllers ended: {error}");
             }
         });
-        let file = std::env::var("FLINKCTL_GENUINE").context("FLINKCTL_GENUINE is not set; run `cargo xtask kube`")?;
         let servers = Self {
-            genuine: genuine(&file).await?,
+            genuine: genuine(&plane.kubeconfig()).await?,
             local,
-            genuine_kubeconfig: kubeconfig(Path::new(&file))?,
-            local_kubeconfig: kubeconfig(&instance.data_dir().join("kubeconfig"))?,
+            genuine_kubectl: kubectl("genuine", &plane.kubeconfig())?,
+            local_kubectl: kubectl("local", &instance.data_dir().join("kubeconfig"))?,
+            plane,
             instance,
             controllers,
             stop,
-            state,
+            _state: state,
         };
-        for server in ["genuine", "local"] {
-            std::fs::create_dir(servers.home(server)).context("cannot make a directory")?;
-        }
         servers.define(definitions).await?;
         Ok(servers)
     }
@@ -82,17 +103,12 @@ impl Servers {
         Ok(())
     }
 
-    /// Where `kubectl` keeps what it knows of a server.
-    pub fn home(&self, server: &str) -> PathBuf {
-        self.state.path().join(format!("home-{server}"))
-    }
-
-    /// Ends the local server in order.
+    /// Ends both in order.
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();
         self.controllers.await.context("the local controllers panicked")?;
         self.instance.shutdown().await;
-        Ok(())
+        self.plane.stop().await
     }
 }
 
@@ -118,13 +134,9 @@ async fn define(client: &Client, definition: &Value) -> Result<()> {
 }
 
 /// A client of the genuine server.
-async fn genuine(file: &str) -> Result<Client> {
-    let kubeconfig = Kubeconfig::read_from(file).with_context(|| format!("cannot read {file}"))?;
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    let client = Client::try_from(config)?;
-    let version = client.apiserver_version().await.context("the genuine server does not answer")?;
-    eprintln!("the genuine server is {}", version.git_version);
-    Ok(client)
+async fn genuine(file: &Path) -> Result<Client> {
+    let kubeconfig = Kubeconfig::read_from(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Client::try_from(kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?)
 }
 
 fn kubeconfig(file: &Path) -> Result<Value> {

@@ -85,6 +85,11 @@ pub fn without_savepoint(annotations: Option<&Annotations>) -> bool {
     text(annotations, WITHOUT_SAVEPOINT).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
 }
 
+/// Whether the original was to start a resource again once it had stopped.
+pub fn should_restart(annotations: Option<&Annotations>) -> bool {
+    text(annotations, SHOULD_RESTART).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+}
+
 /// When the command was given, as the annotation says it.
 pub fn action_timestamp(annotations: Option<&Annotations>) -> Option<&str> {
     text(annotations, ACTION_TIMESTAMP).map(str::trim).filter(|text| !text.is_empty())

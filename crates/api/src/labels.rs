@@ -15,6 +15,8 @@ pub const ROLE: &str = "role";
 pub const INCARNATION: &str = "nextbreakpoint.com/incarnation";
 /// Annotation of TaskManager pods: uid of the JobManager pod that they belong to.
 pub const INCARNATION_UID: &str = "nextbreakpoint.com/incarnation-uid";
+/// Annotation of pods that the original made, and that were adopted: how often their containers had been restarted until then.
+pub const ADOPTED_RESTARTS: &str = "nextbreakpoint.com/adopted-restarts";
 /// Number of the attempt that a bootstrap Job and its pod were made for.
 pub const ATTEMPT: &str = "nextbreakpoint.com/attempt";
 

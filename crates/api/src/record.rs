@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use crate::SupervisorStatus;
 use crate::annotations::Action;
 
 /// One JobManager pod. Numbers only ever grow; the uid tells what answers from what used to.
@@ -47,6 +48,8 @@ pub enum ClusterPhase {
     /// Nothing was done for it yet.
     #[default]
     New,
+    /// The original left it running: its pods get an owner before anything else is done.
+    Adopting,
     /// A JobManager is wanted; older incarnations are being removed.
     Starting {
         since: Timestamp,
@@ -219,6 +222,12 @@ pub enum JobNext {
 pub enum JobPhase {
     #[default]
     New,
+    /// The original left it behind in this state: what Flink says of the attempt decides.
+    Adopting {
+        was: SupervisorStatus,
+        /// A stop was under way that was to be followed by a start.
+        restart: bool,
+    },
     /// To be started as soon as the cluster is ready for it.
     Waiting {
         since: Timestamp,

@@ -143,13 +143,17 @@ fn deployment(observed: &Observed<'_>, now: Timestamp) -> Plan {
         }
     };
     let Some(seen) = observed.deployment else {
-        plan.effects.push(Effect::Create(wanted.clone()));
+        // An earlier supervisor, such as the original's, must not act beside ours.
+        match observed.pods {
+            0 => plan.effects.push(Effect::Create(wanted.clone())),
+            pods => plan.waiting = Some(format!("{pods} pods of an earlier supervisor are ending")),
+        }
         return plan;
     };
     if seen.meta.deletion_timestamp.is_some() {
         plan.waiting = Some("an earlier Deployment of the supervisor is going".to_owned());
-    } else if is_foreign(&seen, observed.cluster) || selects_otherwise(&seen, wanted) {
-        // Neither the selector nor the past of a Deployment can be changed.
+    } else if is_foreign(&seen, observed.cluster) || is_ownerless(&seen) || selects_otherwise(&seen, wanted) {
+        // Neither the selector nor the past of a Deployment can be changed, and the original's has another past.
         plan.waiting = Some("an earlier Deployment of the supervisor is in the way".to_owned());
         plan.effects.extend(delete(&seen));
     } else if let Some(why) = difference(&seen, wanted, observed.cluster) {
@@ -183,6 +187,11 @@ fn delete(seen: &Seen<'_>) -> Option<Effect> {
 fn is_foreign(seen: &Seen<'_>, cluster: &FlinkCluster) -> bool {
     let controller = seen.meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     controller.is_some_and(|owner| Some(&owner.uid) != cluster.metadata.uid.as_ref())
+}
+
+/// The original sets no owner.
+fn is_ownerless(seen: &Seen<'_>) -> bool {
+    seen.meta.owner_references.iter().flatten().next().is_none()
 }
 
 fn selects_otherwise(seen: &Seen<'_>, wanted: &Value) -> bool {

@@ -16,6 +16,8 @@ const fn edge(from: &'static str, to: &'static str, why: &'static str) -> Edge {
 /// Ways of a cluster.
 pub const CLUSTER: &[Edge] = &[
     edge("New", "Starting", "taken over"),
+    edge("Adopting", "Started", "all pods that the original left are adopted"),
+    edge("Adopting", "Starting", "no JobManager was left"),
     edge("New", "Terminated", "deleted before it was taken over"),
     edge("Starting", "Started", "the JobManager answers"),
     edge("Starting", "Starting", "the JobManager ended"),
@@ -32,6 +34,10 @@ pub const CLUSTER: &[Edge] = &[
 /// Ways of a job.
 pub const JOB: &[Edge] = &[
     edge("New", "Waiting", "taken over"),
+    edge("Adopting", "Running", "Flink runs it, or has lost it"),
+    edge("Adopting", "Stopping", "a stop of the original is finished"),
+    edge("Adopting", "Ended", "the original had stopped it"),
+    edge("Adopting", "Waiting", "the original was starting it"),
     edge("New", "Terminated", "deleted before it was taken over"),
     edge("Waiting", "Submitting", "cluster, slots and restore point are there"),
     edge("Waiting", "Stopping", "an earlier execution still lives"),

@@ -53,6 +53,14 @@ pub enum Error {
     NotOfCluster { job: String, cluster: String },
 }
 
+/// The reference by which a cluster controls an object.
+///
+/// # Errors
+/// The cluster does not come from an API server.
+pub fn owner_of(cluster: &api::FlinkCluster) -> Result<serde_json::Value, Error> {
+    Ok(metadata::Owner::new("FlinkCluster", &cluster.metadata)?.reference())
+}
+
 impl Error {
     /// Reason for conditions and events.
     pub fn reason(&self) -> &'static str {

@@ -33,14 +33,19 @@ impl<'a> Owner<'a> {
             "name": name,
             "namespace": self.namespace,
             "labels": labels,
-            "ownerReferences": [{
-                "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
-                "kind": self.kind,
-                "name": self.name,
-                "uid": self.uid,
-                "controller": true,
-                "blockOwnerDeletion": true,
-            }],
+            "ownerReferences": [self.reference()],
+        })
+    }
+
+    /// The controller reference of a child.
+    pub fn reference(&self) -> Value {
+        json!({
+            "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
+            "kind": self.kind,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": true,
+            "blockOwnerDeletion": true,
         })
     }
 }

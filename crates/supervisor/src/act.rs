@@ -3,7 +3,7 @@
 
 use api::annotations::{ACTION_TIMESTAMP, NONE, REQUESTED_ACTION, WITHOUT_SAVEPOINT};
 use api::record::Incarnation;
-use api::{FlinkCluster, FlinkJob, names};
+use api::{FlinkCluster, FlinkJob, labels, names};
 use flink::{JobId, TriggerId};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job as BatchJob;
@@ -79,6 +79,13 @@ impl Actor {
                 self.create::<Pod>(manifests::job_manager_pod(object, *incarnation)?).await
             }
             Effect::CreateService => self.create::<Service>(manifests::job_manager_service(object)?).await,
+            Effect::AdoptPod { name, uid, incarnation, job_manager } => {
+                self.adopt_pod(object, name, uid, *incarnation, job_manager).await
+            }
+            Effect::AdoptService { uid } => {
+                let metadata = json!({ "uid": uid, "ownerReferences": [manifests::owner_of(object)?] });
+                self.adopt::<Service>(&names::job_manager_service(&self.cluster), metadata).await
+            }
             Effect::CreateTaskManager { incarnation, job_manager, index } => {
                 self.create::<Pod>(manifests::task_manager_pod(object, *incarnation, job_manager, *index)?).await
             }
@@ -140,6 +147,42 @@ impl Actor {
                 Ok(manager.client.cancel_job(&JobId::try_from(job_id.clone())?).await?)
             }
             Effect::ResetAction { action } => self.reset(object, action).await,
+        }
+    }
+
+    /// Makes a pod of the original one of the cluster's, and notes how often its containers had been restarted.
+    async fn adopt_pod(
+        &self,
+        object: &FlinkCluster,
+        name: &str,
+        uid: &str,
+        incarnation: u32,
+        job_manager: &str,
+    ) -> Result<(), Error> {
+        let Some(pod) = call(DEADLINE, self.api::<Pod>().get_opt(name)).await? else { return Ok(()) };
+        let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+        let restarts: i32 = statuses.map(|status| status.restart_count).sum();
+        let metadata = json!({
+            "uid": uid,
+            "resourceVersion": pod.metadata.resource_version,
+            "ownerReferences": [manifests::owner_of(object)?],
+            "labels": { labels::INCARNATION: incarnation.to_string() },
+            "annotations": { labels::INCARNATION_UID: job_manager, labels::ADOPTED_RESTARTS: restarts.to_string() },
+        });
+        self.adopt::<Pod>(name, metadata).await
+    }
+
+    /// Patches the metadata of the object with that uid; another one of that name is left alone.
+    async fn adopt<K>(&self, name: &str, metadata: Value) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<K>(&()));
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        match call(DEADLINE, api.patch_metadata(name, &PatchParams::default(), &patch)).await {
+            Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error.into()),
+            _ => Ok(()),
         }
     }
 

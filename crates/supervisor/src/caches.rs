@@ -37,6 +37,7 @@ pub struct ContainerStatus {
     pub name: String,
     pub state: ContainerState,
     pub last_state: ContainerState,
+    pub restart_count: u32,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -85,7 +85,7 @@ pub fn job_desired(object: &FlinkJob) -> job::Desired {
     }
 }
 
-/// JobManager and TaskManager pods that the cluster owns.
+/// JobManager and TaskManager pods that the cluster owns, and those that the original left without an owner.
 pub fn pods(caches: &Caches, cluster_uid: &str) -> Vec<PodView> {
     caches.pods.all().iter().filter_map(|pod| flink_pod(pod, cluster_uid)).collect()
 }
@@ -98,7 +98,7 @@ fn flink_pod(pod: &PodObject, cluster_uid: &str) -> Option<PodView> {
         Some("taskmanager") => Role::TaskManager,
         _ => return None,
     };
-    if !owned_by(meta, cluster_uid) {
+    if !owned_by(meta, cluster_uid) && !ownerless(meta) {
         return None;
     }
     let name = meta.name.clone()?;
@@ -109,7 +109,11 @@ fn flink_pod(pod: &PodObject, cluster_uid: &str) -> Option<PodView> {
         incarnation: labels.get(labels::INCARNATION).and_then(|text| text.parse().ok()).unwrap_or_default(),
         index: if role == Role::TaskManager { index } else { 0 },
         deleting: meta.deletion_timestamp.is_some(),
-        state: pod_state(pod),
+        state: if restarted(pod) {
+            PodState::Over { detail: Some("its container was restarted".into()) }
+        } else {
+            pod_state(pod)
+        },
         address: pod.status.pod_ip.clone().filter(|address| !address.is_empty()),
         name,
     })
@@ -117,6 +121,23 @@ fn flink_pod(pod: &PodObject, cluster_uid: &str) -> Option<PodView> {
 
 fn owned_by(meta: &ObjectMeta, uid: &str) -> bool {
     meta.owner_references.iter().flatten().any(|owner| owner.controller == Some(true) && owner.uid == uid)
+}
+
+/// Made by the original, which sets no owner.
+fn ownerless(meta: &ObjectMeta) -> bool {
+    !meta.owner_references.iter().flatten().any(|owner| owner.controller == Some(true))
+}
+
+/// The original's pods restart their containers, and a JobManager that was restarted has forgotten its jobs under the same uid. Ours
+/// never do.
+fn restarted(pod: &PodObject) -> bool {
+    let known = pod.metadata.annotations.as_ref().and_then(|all| all.get(labels::ADOPTED_RESTARTS));
+    known.is_some_and(|known| restarts(pod).to_string() != *known)
+}
+
+/// How often the containers of a pod were restarted.
+fn restarts(pod: &PodObject) -> u32 {
+    pod.status.container_statuses.iter().map(|container| container.restart_count).sum()
 }
 
 fn pod_state(pod: &PodObject) -> PodState {
@@ -157,7 +178,7 @@ fn trouble(pod: &PodObject) -> Option<String> {
 pub fn service(caches: &Caches, name: &str, cluster_uid: &str) -> Option<ServiceView> {
     let service = caches.services.get(name)?;
     let meta = &service.metadata;
-    owned_by(meta, cluster_uid)
+    (owned_by(meta, cluster_uid) || ownerless(meta))
         .then(|| ServiceView { uid: meta.uid.clone().unwrap_or_default(), deleting: meta.deletion_timestamp.is_some() })
 }
 
@@ -166,13 +187,13 @@ pub fn job_view(object: &FlinkJob) -> JobView {
     let name = object.metadata.name.clone().unwrap_or_default();
     let wanted = object.spec.parallelism();
     let supervised = supervised(&object.metadata);
-    let Ok(record) = job::status::record(object.status.as_ref()) else {
+    let Ok(record) = job::status::record(object) else {
         return JobView { name, slots: wanted, live: true, settled: false, supervised, flink_id: None };
     };
     let held = record.attempt.as_ref().map_or(wanted, |attempt| attempt.parallelism);
     let (slots, live) = match &record.phase {
         JobPhase::New | JobPhase::Waiting { .. } => (wanted, false),
-        JobPhase::Submitting { .. } | JobPhase::Running => (held, true),
+        JobPhase::Adopting { .. } | JobPhase::Submitting { .. } | JobPhase::Running => (held, true),
         JobPhase::Stopping { next, .. } => match next {
             api::record::JobNext::Restart => (held.max(wanted), true),
             _ => (held, true),
@@ -196,7 +217,7 @@ pub fn foreign_pods(caches: &Caches, cluster_uid: &str) -> bool {
     caches.pods.all().iter().any(|pod| {
         let role = pod.metadata.labels.as_ref().and_then(|labels| labels.get(labels::ROLE));
         let flink = role.is_some_and(|role| matches!(role.as_str(), "jobmanager" | "taskmanager"));
-        flink && !owned_by(&pod.metadata, cluster_uid) && !pod_state(pod).is_over()
+        flink && !owned_by(&pod.metadata, cluster_uid) && !ownerless(&pod.metadata) && !pod_state(pod).is_over()
     })
 }
 
@@ -210,7 +231,7 @@ pub fn cluster_of(
     now: Timestamp,
 ) -> Cluster {
     let (state, without_savepoint) = match &record.phase {
-        ClusterPhase::New | ClusterPhase::Starting { .. } => (ClusterState::Starting, false),
+        ClusterPhase::New | ClusterPhase::Adopting | ClusterPhase::Starting { .. } => (ClusterState::Starting, false),
         ClusterPhase::Started { .. } => (ClusterState::Started, false),
         ClusterPhase::Stopping { next: ClusterNext::Restart, without_savepoint, .. } => {
             (ClusterState::Restarting, *without_savepoint)
@@ -252,7 +273,7 @@ pub fn current_job_manager<'a>(record: &ClusterRecord, pods: &'a [PodView]) -> O
 /// The bootstrap Job of a FlinkJob, and its pods. `short` is the job's name within its cluster.
 pub fn bootstrap(caches: &Caches, cluster: &str, short: &str, job_uid: &str) -> BootstrapView {
     let object = caches.bootstraps.get(&names::bootstrap(cluster, short));
-    let object = object.filter(|object| owned_by(&object.metadata, job_uid));
+    let object = object.filter(|object| owned_by(&object.metadata, job_uid) || ownerless(&object.metadata));
     let pods = caches.pods.matching(|pod| {
         let says = |key: &str, value: &str| {
             pod.metadata.labels.as_ref().and_then(|labels| labels.get(key)).is_some_and(|label| label == value)

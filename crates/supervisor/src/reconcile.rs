@@ -122,7 +122,7 @@ impl Reconciler {
     /// Speaks to the JobManager that lives now, and asks it as often as matters.
     async fn follow(&mut self, cluster: &FlinkCluster) {
         let now = Timestamp::now();
-        let Ok(record) = cluster::status::record(cluster.status.as_ref()) else { return };
+        let Ok(record) = cluster::status::record(cluster) else { return };
         let pods = observe::pods(&self.caches, &Self::uid(cluster));
         let current =
             observe::current_job_manager(&record, &pods).and_then(|pod| Some((pod.uid.clone(), pod.address.clone()?)));
@@ -181,7 +181,7 @@ impl Reconciler {
     async fn step_cluster(&mut self) -> Result<Progress, Error> {
         let idle = Progress { changed: false, again: false, at_rest: true, wake: None };
         let Some(object) = self.cluster() else { return Ok(idle) };
-        let record = match cluster::status::record(object.status.as_ref()) {
+        let record = match cluster::status::record(&object) {
             Ok(record) => record,
             Err(error) => {
                 self.unreadable(&object.object_ref(&()), &error);
@@ -258,7 +258,7 @@ impl Reconciler {
         let Some(cached) = self.caches.jobs.get(name) else { return Ok(idle) };
         let (Some(object), Some(owner)) = (cached.valid(), self.cluster()) else { return Ok(idle) };
         let about = object.object_ref(&());
-        let records = (job::status::record(object.status.as_ref()), cluster::status::record(owner.status.as_ref()));
+        let records = (job::status::record(object), cluster::status::record(&owner));
         let (record, cluster_record) = match records {
             (Ok(record), Ok(cluster_record)) => (record, cluster_record),
             (Err(error), _) | (_, Err(error)) => {

@@ -4,6 +4,7 @@
 //! deleted but by uid. The caller persists [`Step::record`] with the observed resourceVersion before it runs
 //! [`Step::effects`].
 
+mod adopting;
 mod commands;
 mod started;
 mod starting;
@@ -43,6 +44,7 @@ pub fn step(observed: &Observed<'_>) -> Step {
             begin(observed, &mut step, None);
             step
         }
+        ClusterPhase::Adopting => adopting::step(observed, step),
         ClusterPhase::Starting { since, not_before } => starting::step(observed, step, since, not_before),
         ClusterPhase::Started { uid } => started::step(observed, step, &uid),
         ClusterPhase::Stopping { next, without_savepoint, since } => {

@@ -5,9 +5,11 @@
 use api::cluster::ClusterDigest;
 use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
 use api::record::{ClusterPhase, ClusterRecord};
-use api::{FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, timestamp as text};
+use api::{
+    FlinkCluster, FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, annotations, timestamp as text,
+};
 
-use super::{Observed, PodView, Role, Step, Waiting, wanted};
+use super::{Observed, PodView, Role, Step, Waiting, adopting, wanted};
 use crate::Reading;
 use crate::notice::{Notice, TROUBLE};
 
@@ -80,7 +82,7 @@ fn supervisor_status(phase: &ClusterPhase) -> SupervisorStatus {
     match phase {
         ClusterPhase::New => SupervisorStatus::Unknown,
         ClusterPhase::Starting { .. } => SupervisorStatus::Starting,
-        ClusterPhase::Started { .. } => SupervisorStatus::Started,
+        ClusterPhase::Adopting | ClusterPhase::Started { .. } => SupervisorStatus::Started,
         ClusterPhase::Stopping { .. } => SupervisorStatus::Stopping,
         ClusterPhase::Stopped => SupervisorStatus::Stopped,
         ClusterPhase::Terminated => SupervisorStatus::Terminated,
@@ -104,7 +106,7 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
         Waiting::Flink { .. } => "Unreachable",
         Waiting::Trouble { .. } => TROUBLE,
         _ => match &step.record.phase {
-            ClusterPhase::New => "Unknown",
+            ClusterPhase::New | ClusterPhase::Adopting => "Unknown",
             ClusterPhase::Starting { .. } => "Starting",
             ClusterPhase::Started { .. } => "Running",
             ClusterPhase::Stopping { .. } => "Stopping",
@@ -158,10 +160,17 @@ pub fn at_rest(waiting: &Waiting) -> bool {
     matches!(waiting, Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::Idle { .. })
 }
 
-/// The record of a status that may not have been written by this version.
+/// The record of a cluster, whose status may also be that of another version, or of the original.
 ///
 /// # Errors
 /// The record is there but cannot be read.
-pub fn record(status: Option<&FlinkClusterStatus>) -> Result<ClusterRecord, serde_json::Error> {
-    api::record::parse(status.and_then(|status| status.record.as_ref()))
+pub fn record(cluster: &FlinkCluster) -> Result<ClusterRecord, serde_json::Error> {
+    let status = cluster.status.as_ref();
+    match status.and_then(|status| status.record.as_ref()) {
+        Some(record) => api::record::parse(Some(record)),
+        None => Ok(adopting::record(
+            status.and_then(|status| status.supervisor_status),
+            annotations::should_restart(cluster.metadata.annotations.as_ref()),
+        )),
+    }
 }

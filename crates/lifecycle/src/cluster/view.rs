@@ -12,7 +12,7 @@ use crate::command::Request;
 pub struct Observed<'a> {
     pub record: &'a ClusterRecord,
     pub desired: &'a Desired,
-    /// All pods of the cluster that exist, whatever their incarnation.
+    /// All pods of the cluster that exist, whatever their incarnation; 0 for those that nobody owns.
     pub pods: Vec<PodView>,
     pub service: Option<ServiceView>,
     pub jobs: Vec<JobView>,
@@ -141,6 +141,16 @@ pub enum Effect {
         incarnation: u32,
     },
     CreateService,
+    /// Gives a pod that nobody owns to the cluster, as part of this incarnation.
+    AdoptPod {
+        name: String,
+        uid: String,
+        incarnation: u32,
+        job_manager: String,
+    },
+    AdoptService {
+        uid: String,
+    },
     CreateTaskManager {
         incarnation: u32,
         job_manager: String,

@@ -39,7 +39,7 @@ fn admit(observed: &Observed<'_>, step: &Step, action: Action, without_savepoint
     }
     let cluster_runs = matches!(observed.cluster.state, ClusterState::Started | ClusterState::Starting);
     match (&step.record.phase, action) {
-        (JobPhase::New | JobPhase::Stopping { .. } | JobPhase::Terminated, _) => Later,
+        (JobPhase::New | JobPhase::Adopting { .. } | JobPhase::Stopping { .. } | JobPhase::Terminated, _) => Later,
         (JobPhase::Running, Action::TriggerSavepoint) if step.record.operation.is_some() => {
             Refused("a savepoint is already in progress")
         }

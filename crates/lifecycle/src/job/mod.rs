@@ -4,6 +4,7 @@
 //! unless the user said so. The caller persists [`Step::record`] with the observed resourceVersion before it runs
 //! [`Step::effects`].
 
+mod adopting;
 mod commands;
 mod ended;
 mod newest;
@@ -54,6 +55,7 @@ pub fn step(observed: &Observed<'_>) -> Step {
     }
     match step.record.phase.clone() {
         JobPhase::New => initialise(observed, step),
+        JobPhase::Adopting { was, restart } => adopting::step(observed, step, was, restart),
         JobPhase::Waiting { since } => waiting::step(observed, step, since),
         JobPhase::Submitting { since, tries } => submitting::step(observed, step, since, tries),
         JobPhase::Running => running::step(observed, step),

@@ -5,10 +5,10 @@
 use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
 use api::job::JobDigest;
 use api::record::{End, JobPhase, JobRecord};
-use api::{FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
+use api::{FlinkJob, FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
 
 use super::ended::describe;
-use super::{ClusterState, Observed, Step, Waiting};
+use super::{ClusterState, Observed, Step, Waiting, adopting};
 use crate::Reading;
 use crate::notice::{Notice, TROUBLE};
 
@@ -55,6 +55,7 @@ pub fn status(before: &FlinkJobStatus, observed: &Observed<'_>, step: &Step, fac
 fn supervisor_status(phase: &JobPhase) -> SupervisorStatus {
     match phase {
         JobPhase::New => SupervisorStatus::Unknown,
+        JobPhase::Adopting { was, .. } => *was,
         JobPhase::Waiting { .. } | JobPhase::Submitting { .. } => SupervisorStatus::Starting,
         JobPhase::Running => SupervisorStatus::Started,
         JobPhase::Stopping { .. } => SupervisorStatus::Stopping,
@@ -80,7 +81,7 @@ fn execution(after: &mut FlinkJobStatus, record: &JobRecord, observed: &Observed
     let (id, state, parallelism) = match &record.phase {
         JobPhase::New | JobPhase::Waiting { .. } | JobPhase::Terminated => (None, Some(String::new()), None),
         JobPhase::Submitting { .. } => (attempt, Some(seen.unwrap_or_default()), attempt),
-        JobPhase::Running | JobPhase::Stopping { .. } => (attempt, seen, attempt),
+        JobPhase::Adopting { .. } | JobPhase::Running | JobPhase::Stopping { .. } => (attempt, seen, attempt),
         JobPhase::Ended { end, .. } => match end {
             End::Finished => (attempt, Some("FINISHED".into()), None),
             End::Canceled => (attempt, Some("CANCELED".into()), None),
@@ -144,7 +145,7 @@ fn summary(step: &Step) -> (&'static str, String) {
     }
     match &step.record.phase {
         JobPhase::Ended { end, .. } => (end_reason(end), ended(end, &step.waiting)),
-        JobPhase::New => ("Unknown", explain(&step.waiting)),
+        JobPhase::New | JobPhase::Adopting { .. } => ("Unknown", explain(&step.waiting)),
         JobPhase::Waiting { .. } | JobPhase::Submitting { .. } => ("Starting", explain(&step.waiting)),
         JobPhase::Running => ("Running", explain(&step.waiting)),
         JobPhase::Stopping { .. } => ("Stopping", explain(&step.waiting)),
@@ -235,10 +236,14 @@ pub fn at_rest(waiting: &Waiting) -> bool {
     )
 }
 
-/// The record of a status that may not have been written by this version.
+/// The record of a job, whose status may also be that of another version, or of the original.
 ///
 /// # Errors
 /// The record is there but cannot be read.
-pub fn record(status: Option<&FlinkJobStatus>) -> Result<JobRecord, serde_json::Error> {
-    api::record::parse(status.and_then(|status| status.record.as_ref()))
+pub fn record(job: &FlinkJob) -> Result<JobRecord, serde_json::Error> {
+    let Some(status) = &job.status else { return Ok(JobRecord::default()) };
+    match &status.record {
+        Some(record) => api::record::parse(Some(record)),
+        None => Ok(adopting::record(job, status)),
+    }
 }

@@ -16,6 +16,7 @@ fn the_published_ways_of_a_job_are_walked_and_no_others() {
     let walked = crate::job_table::rows()
         .iter()
         .chain(&crate::job_commands::rows())
+        .chain(&crate::takeover::jobs())
         .filter_map(crate::table::Row::walked)
         .collect();
     assert_eq!(compare(&walked, JOB), Default::default());
@@ -23,6 +24,6 @@ fn the_published_ways_of_a_job_are_walked_and_no_others() {
 
 #[test]
 fn the_published_ways_of_a_cluster_are_walked_and_no_others() {
-    let walked = crate::cluster_table::rows().iter().filter_map(crate::table::Row::walked).collect();
+    let walked = crate::cluster_table::rows().iter().chain(&crate::takeover::clusters()).filter_map(crate::table::Row::walked).collect();
     assert_eq!(compare(&walked, CLUSTER), Default::default());
 }

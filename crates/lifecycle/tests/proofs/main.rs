@@ -12,3 +12,4 @@ mod job_commands;
 mod job_table;
 mod model;
 mod table;
+mod takeover;

@@ -52,6 +52,7 @@ fn each_of_job(record: &mut JobRecord, mut change: impl FnMut(&mut Timestamp, Ti
         JobPhase::Ended { at, .. } => change(at, 1),
         JobPhase::Stopping { stop: Stop::Abort { quiet: Some(quiet) }, .. } => change(quiet, 1),
         JobPhase::New
+        | JobPhase::Adopting { .. }
         | JobPhase::Waiting { .. }
         | JobPhase::Running
         | JobPhase::Stopping { .. }

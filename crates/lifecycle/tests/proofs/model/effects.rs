@@ -53,6 +53,8 @@ impl World {
                     self.witness.breaks(KEPT, dropped);
                 }
             }
+            // The model begins with nothing that another operator left.
+            Effect::AdoptPod { .. } | Effect::AdoptService { .. } => {}
             Effect::CreateService | Effect::DeleteService { .. } | Effect::Scale { .. } => {}
         }
     }

@@ -85,7 +85,7 @@ fn pod(pod: &Pod) -> PodView {
 fn job_view(object: &Object<JobRecord>) -> JobView {
     let (live, settled) = match object.record.phase {
         JobPhase::New | JobPhase::Waiting { .. } => (false, false),
-        JobPhase::Submitting { .. } | JobPhase::Stopping { .. } => (true, false),
+        JobPhase::Adopting { .. } | JobPhase::Submitting { .. } | JobPhase::Stopping { .. } => (true, false),
         JobPhase::Running => (true, true),
         JobPhase::Ended { .. } | JobPhase::Terminated => (false, true),
     };
@@ -189,7 +189,9 @@ impl World {
     fn cluster_view(&self, real: &Self, seen: &Seen, manager: &Reading<&Pod>, laws: &Laws) -> Cluster {
         let (state, without_savepoint) = match self.cluster.as_ref().map(|object| &object.record.phase) {
             None => (ClusterState::Missing, false),
-            Some(ClusterPhase::New | ClusterPhase::Starting { .. }) => (ClusterState::Starting, false),
+            Some(ClusterPhase::New | ClusterPhase::Adopting | ClusterPhase::Starting { .. }) => {
+                (ClusterState::Starting, false)
+            }
             Some(ClusterPhase::Started { .. }) => (ClusterState::Started, false),
             Some(ClusterPhase::Stopping { next: ClusterNext::Restart, without_savepoint, .. }) => {
                 (ClusterState::Restarting, *without_savepoint)

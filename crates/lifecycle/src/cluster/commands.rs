@@ -31,7 +31,9 @@ fn admit(observed: &Observed<'_>, step: &Step, action: Action) -> Admission {
     match (&step.record.phase, action) {
         (_, Action::TriggerSavepoint | Action::ForgetSavepoint) => Refused("a cluster has no savepoints; ask its jobs"),
         _ if observed.desired.deleting => Refused("the cluster is being deleted"),
-        (ClusterPhase::New | ClusterPhase::Adopting | ClusterPhase::Stopping { .. } | ClusterPhase::Terminated, _) => Later,
+        (ClusterPhase::New | ClusterPhase::Adopting | ClusterPhase::Stopping { .. } | ClusterPhase::Terminated, _) => {
+            Later
+        }
         (ClusterPhase::Starting { .. }, Action::Start) => Refused("the cluster is already starting"),
         (ClusterPhase::Stopped, Action::Stop) => Refused("the cluster is already stopped"),
         (ClusterPhase::Starting { .. } | ClusterPhase::Started { .. }, _) | (ClusterPhase::Stopped, Action::Start) => {

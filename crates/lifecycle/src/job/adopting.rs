@@ -8,7 +8,7 @@ use api::{FlinkJob, FlinkJobStatus, SupervisorStatus, annotations, digest};
 use jiff::Timestamp;
 
 use super::{
-    BootstrapView, ClusterState, Effect, Observed, Step, Waiting, begin_stop, end, flink_job, initialise, stop_of,
+    BootstrapView, ClusterState, Effect, Observed, Step, Told, Waiting, begin_stop, end, flink_job, initialise, stop_of,
 };
 use crate::{Notice, Reading};
 
@@ -43,7 +43,7 @@ pub(super) fn record(job: &FlinkJob, status: &FlinkJobStatus) -> JobRecord {
 
 fn attempt(job: &FlinkJob, status: &FlinkJobStatus, origin: &Restore) -> Option<Attempt> {
     let job_id = status.job_id.clone().filter(|id| !id.is_empty())?;
-    let wanted = job.spec.clamp_parallelism(job.spec.parallelism());
+    let wanted = job.spec.parallelism();
     Some(Attempt {
         number: 1,
         job_id,
@@ -96,9 +96,10 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, was: SupervisorStatu
         attempt.incarnation = Incarnation { number: manager.number, uid: manager.uid.clone() };
     }
     let attempt = attempt.clone();
-    let lives = flink_job(observed, &attempt).map(|job| job.is_some_and(|job| !job.terminal));
-    match (was, lives) {
-        (_, None) if manager.is_some() && !deleting => {
+    let told = flink_job(observed, &attempt);
+    let lives = matches!(told, Told::Job(job) if !job.terminal);
+    match (was, told) {
+        (_, Told::Nothing) if manager.is_some() && !deleting => {
             let why = match &observed.cluster.jobs {
                 Reading::Unknown { why, .. } => why.clone(),
                 Reading::Known(_) => "another JobManager answered".into(),
@@ -106,7 +107,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, was: SupervisorStatu
             step.record.attempt = Some(known);
             step.wait(Waiting::Flink { why })
         }
-        (SupervisorStatus::Stopping, Some(true)) => {
+        (SupervisorStatus::Stopping, _) if lives => {
             let next = after_stop(restart);
             begin_stop(&mut step, observed, stop_of(observed, &attempt, &next, false), next);
             step
@@ -116,13 +117,13 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, was: SupervisorStatu
             end(&mut step, observed, after_stop(restart), Some(Restore::Newest));
             step
         }
-        (SupervisorStatus::Starting, Some(false)) => {
+        (SupervisorStatus::Starting, Told::Absent | Told::Job(_)) if !lives => {
             // The id is that of an earlier execution, which the original stopped with the savepoint that it recorded.
             step.record.attempt = None;
             initialise(observed, step)
         }
-        (_, lives) => {
-            if lives == Some(true) {
+        _ => {
+            if lives {
                 let text = format!("Flink job {} goes on running", attempt.job_id);
                 step.notices.push(Notice::normal("TakenOver", text));
             }

@@ -24,6 +24,10 @@ fn the_published_ways_of_a_job_are_walked_and_no_others() {
 
 #[test]
 fn the_published_ways_of_a_cluster_are_walked_and_no_others() {
-    let walked = crate::cluster_table::rows().iter().chain(&crate::takeover::clusters()).filter_map(crate::table::Row::walked).collect();
+    let walked = crate::cluster_table::rows()
+        .iter()
+        .chain(&crate::takeover::clusters())
+        .filter_map(crate::table::Row::walked)
+        .collect();
     assert_eq!(compare(&walked, CLUSTER), Default::default());
 }

@@ -85,6 +85,12 @@ pub fn without_savepoint(annotations: Option<&Annotations>) -> bool {
     text(annotations, WITHOUT_SAVEPOINT).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
 }
 
+/// Whether `without-savepoint` outlived the command that it was meant for: the original never takes it back.
+pub fn leftover_without_savepoint(annotations: Option<&Annotations>) -> bool {
+    without_savepoint(annotations)
+        && text(annotations, REQUESTED_ACTION).is_some_and(|text| text.trim().eq_ignore_ascii_case(NONE))
+}
+
 /// Whether the original was to start a resource again once it had stopped.
 pub fn should_restart(annotations: Option<&Annotations>) -> bool {
     text(annotations, SHOULD_RESTART).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
@@ -120,5 +126,18 @@ mod tests {
             assert_eq!(without_savepoint(Some(&annotations)), expected, "{text}");
         }
         assert!(!without_savepoint(None));
+    }
+
+    #[test]
+    fn only_a_flag_without_a_command_is_left_over() {
+        let says = |action: Option<&str>, flag: &str| {
+            let mut all = Annotations::from([(WITHOUT_SAVEPOINT.to_owned(), flag.to_owned())]);
+            all.extend(action.map(|action| (REQUESTED_ACTION.to_owned(), action.to_owned())));
+            leftover_without_savepoint(Some(&all))
+        };
+        assert!(says(Some("NONE"), "true"));
+        assert!(!says(Some("NONE"), "false"));
+        assert!(!says(Some("STOP"), "true"), "it belongs to that command");
+        assert!(!says(None, "true"), "a user has set it for the next command");
     }
 }

@@ -12,7 +12,7 @@ use kit::client::{CallError, DEADLINE, call};
 use kit::{Object, object, patch};
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use lifecycle::{cluster, job};
 use manifests::{Launch, Settings};
 use serde_json::{Value, json};
@@ -204,6 +204,11 @@ impl Actor {
     async fn finalizer<K: Object>(&self, seen: &K, wanted: bool) -> Result<(), Error> {
         object::finalizer(&self.api::<K>(), seen, names::SUPERVISOR_FINALIZER, wanted).await?;
         Ok(())
+    }
+
+    /// Takes back a `without-savepoint` that the original has left behind, which would count for the next command.
+    pub async fn forget_leftover<K: Object>(&self, seen: &K) -> Result<(), Error> {
+        self.reset(seen, NONE).await
     }
 
     /// Sets `requested-action` to `NONE` if the object is still the one that was looked at, and takes back

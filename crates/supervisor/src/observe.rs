@@ -34,6 +34,11 @@ fn request(meta: &ObjectMeta) -> Option<Request> {
     })
 }
 
+/// Whether the object, of which we have no record yet, still says what an earlier command of the original's days was to do without.
+pub fn has_leftover(meta: &ObjectMeta, recorded: bool) -> bool {
+    !recorded && annotations::leftover_without_savepoint(meta.annotations.as_ref())
+}
+
 fn supervised(meta: &ObjectMeta) -> bool {
     meta.finalizers.iter().flatten().any(|finalizer| finalizer == names::SUPERVISOR_FINALIZER)
 }

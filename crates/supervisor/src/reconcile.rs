@@ -188,6 +188,11 @@ impl Reconciler {
                 return Ok(idle);
             }
         };
+        if observe::has_leftover(&object.metadata, object.status.as_ref().is_some_and(|status| status.record.is_some()))
+        {
+            self.actor.forget_leftover(&object).await?;
+            return Ok(stale());
+        }
         let now = Timestamp::now();
         let uid = Self::uid(&object);
         let desired = observe::cluster_desired(&object);
@@ -266,6 +271,11 @@ impl Reconciler {
                 return Ok(idle);
             }
         };
+        if observe::has_leftover(&object.metadata, object.status.as_ref().is_some_and(|status| status.record.is_some()))
+        {
+            self.actor.forget_leftover(object).await?;
+            return Ok(stale());
+        }
         let now = Timestamp::now();
         let desired = observe::job_desired(object);
         let pods = observe::pods(&self.caches, &Self::uid(&owner));

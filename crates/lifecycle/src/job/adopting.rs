@@ -3,7 +3,9 @@
 //! Its status is all there is: the Flink job id and the last savepoint. What Flink says of that id decides; where Flink does not have
 //! it, the job was lost, and goes on as any lost job does.
 
-use api::record::{Attempt, Checkpoints, End, Incarnation, JobNext, JobPhase, JobRecord, Restore};
+use api::record::{
+    Attempt, Checkpoints, End, Incarnation, JobNext, JobPhase, JobRecord, Restore, SavepointOperation, Stop,
+};
 use api::{FlinkJob, FlinkJobStatus, SupervisorStatus, annotations, digest};
 use jiff::Timestamp;
 
@@ -36,6 +38,7 @@ pub(super) fn record(job: &FlinkJob, status: &FlinkJobStatus) -> JobRecord {
         savepoint_requested: time(status.savepoint_request_timestamp.as_ref()),
         savepoint,
         initial_savepoint: job.spec.savepoint.path().map(str::to_owned),
+        operation: operation(status).filter(|_| matches!(phase, JobPhase::Adopting { .. })),
         phase,
         ..JobRecord::default()
     }
@@ -60,6 +63,15 @@ fn attempt(job: &FlinkJob, status: &FlinkJobStatus, origin: &Restore) -> Option<
         savepoint: origin.path().map(str::to_owned),
         stop_directory: None,
         forgotten: None,
+    })
+}
+
+/// A savepoint that the original had asked for, and that Flink may not have completed yet.
+fn operation(status: &FlinkJobStatus) -> Option<SavepointOperation> {
+    let trigger_id = status.savepoint_trigger_id.clone().filter(|id| !id.is_empty())?;
+    (status.savepoint_job_id == status.job_id).then(|| SavepointOperation {
+        trigger_id,
+        since: time(status.savepoint_request_timestamp.as_ref()).unwrap_or(Timestamp::UNIX_EPOCH),
     })
 }
 
@@ -107,9 +119,15 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, was: SupervisorStatu
             step.record.attempt = Some(known);
             step.wait(Waiting::Flink { why })
         }
-        (SupervisorStatus::Stopping, _) if lives => {
+        (SupervisorStatus::Stopping, _) if lives || step.record.operation.is_some() => {
             let next = after_stop(restart);
-            begin_stop(&mut step, observed, stop_of(observed, &attempt, &next, false), next);
+            let stop = match (stop_of(observed, &attempt, &next, false), step.record.operation.take()) {
+                (Stop::Savepoint { directory, .. }, Some(operation)) => {
+                    Stop::Savepoint { trigger_id: operation.trigger_id, directory }
+                }
+                (stop, _) => stop,
+            };
+            begin_stop(&mut step, observed, stop, next);
             step
         }
         (SupervisorStatus::Stopping, _) => {

@@ -71,19 +71,25 @@ pub fn resolve(attempt: &Attempt, evidence: &Evidence, known_place: bool) -> Res
             Ok(Restore::Savepoint { path: savepoint.path.clone() })
         }
         (Some(checkpoint), _) => Ok(Restore::Checkpoint { path: checkpoint.path.clone() }),
-        (None, Some(savepoint)) if nothing_newer(attempt, savepoint) => {
+        (None, Some(savepoint)) if nothing_newer(attempt, savepoint, known_place) => {
             Ok(Restore::Savepoint { path: savepoint.path.clone() })
         }
-        (None, _) => nothing_found(attempt, known_place),
+        (None, Some(_)) => Err(unknown(&attempt.checkpoints)),
+        (None, None) => nothing_found(attempt, known_place),
     }
 }
 
 /// Without a look at the checkpoints only the savepoint that ended the attempt is surely its newest state.
-fn nothing_newer(attempt: &Attempt, savepoint: &Found) -> bool {
+fn nothing_newer(attempt: &Attempt, savepoint: &Found, known_place: bool) -> bool {
     // Schemes and slashes are spelled in several ways; the last part of the directory is ours and unique.
     let own = attempt.stop_directory.as_deref().and_then(|directory| directory.rsplit('/').next());
     let ended_by = own.is_some_and(|own| savepoint.path.contains(own));
-    ended_by || matches!(attempt.checkpoints, Checkpoints::Disabled | Checkpoints::Directory { .. })
+    ended_by
+        || match attempt.checkpoints {
+            Checkpoints::Disabled | Checkpoints::Directory { .. } => true,
+            Checkpoints::Unknown => known_place,
+            Checkpoints::InMemory => false,
+        }
 }
 
 fn nothing_found(attempt: &Attempt, known_place: bool) -> Result<Restore, Stall> {
@@ -105,21 +111,29 @@ fn nothing_found(attempt: &Attempt, known_place: bool) -> Result<Restore, Stall>
     match attempt.checkpoints {
         Checkpoints::Disabled | Checkpoints::Directory { .. } => Ok(origin),
         Checkpoints::Unknown if known_place => Ok(origin),
-        Checkpoints::Unknown => Err(Stall {
-            reason: "CheckpointsUnknown",
-            message: "the JobManager was lost before it was seen where the job keeps its checkpoints, and the \
-                      cluster has no execution.checkpointing.dir; set it in spec.flinkConfiguration, or annotate \
-                      requested-action=FORGET_SAVEPOINT to start without state"
-                .into(),
-        }),
-        Checkpoints::InMemory => Err(Stall {
+        Checkpoints::Unknown | Checkpoints::InMemory => Err(unknown(&attempt.checkpoints)),
+    }
+}
+
+/// Checkpoints that are out of reach may be newer than anything that was found.
+fn unknown(checkpoints: &Checkpoints) -> Stall {
+    match checkpoints {
+        Checkpoints::InMemory => Stall {
             reason: "CheckpointsLost",
             message: "the job kept its checkpoints in the memory of a JobManager that is gone; set \
                       execution.checkpointing.dir in spec.flinkConfiguration, then annotate \
                       requested-action=START to go on from the last savepoint, or FORGET_SAVEPOINT to start \
                       without state"
                 .into(),
-        }),
+        },
+        Checkpoints::Unknown | Checkpoints::Disabled | Checkpoints::Directory { .. } => Stall {
+            reason: "CheckpointsUnknown",
+            message: "the JobManager was lost before it was seen where the job keeps its checkpoints, and the \
+                      cluster has no execution.checkpointing.dir; set it in spec.flinkConfiguration, or annotate \
+                      requested-action=FORGET_SAVEPOINT to start without state, or from a savepointPath that you set \
+                      afterwards"
+                .into(),
+        },
     }
 }
 
@@ -193,6 +207,19 @@ mod tests {
         in_memory.stop_directory = Some("file:///t/stop-1".into());
         let stop = Evidence { checkpoints: vec![], savepoints: vec![found("file:/t/stop-1/savepoint-1", 0, 5)] };
         assert_eq!(path(resolve(&in_memory, &stop, false)), "file:/t/stop-1/savepoint-1");
+    }
+
+    #[test]
+    fn a_savepoint_is_the_newest_where_checkpoints_were_looked_for_in_vain() {
+        let only_savepoint = Evidence { checkpoints: vec![], savepoints: vec![found("sp", 0, 5)] };
+        let mut restored = attempt(Checkpoints::Unknown);
+        restored.savepoint = Some("sp".into());
+        assert_eq!(path(resolve(&restored, &only_savepoint, true)), "sp");
+        assert_eq!(
+            path(resolve(&restored, &only_savepoint, false)),
+            "CheckpointsUnknown",
+            "it is there, but is it the newest?"
+        );
     }
 
     #[test]

@@ -134,8 +134,15 @@ fn a_deployment_that_cannot_become_ours_is_replaced() {
     assert_eq!(run(&cluster(&BOTH, false), Some(&selects), &wanted, 1, None).effects, delete);
     let mut unowned = held(&wanted, 1);
     unowned.0.owner_references = None;
-    let plan = run(&cluster(&BOTH, false), Some(&unowned), &wanted, 1, None);
-    assert!(matches!(&plan.effects[..], [Effect::Replace { .. }]));
+    assert_eq!(run(&cluster(&BOTH, false), Some(&unowned), &wanted, 1, None).effects, delete);
+}
+
+#[test]
+fn no_supervisor_comes_while_pods_of_another_one_are_there() {
+    let wanted = wanted("a", "1");
+    let plan = run(&cluster(&BOTH, false), None, &wanted, 1, None);
+    assert!(plan.effects.is_empty() && plan.waiting.is_some(), "{plan:?}");
+    assert_eq!(run(&cluster(&BOTH, false), None, &wanted, 0, None).effects, [Effect::Create(wanted)]);
 }
 
 #[test]

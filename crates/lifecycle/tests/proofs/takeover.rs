@@ -80,6 +80,12 @@ pub fn jobs() -> Vec<Row> {
     let stopped = |last: &str| {
         job(&json!({ "supervisorStatus": "Stopped", "jobId": JOB, "jobStatus": last, "savepointPath": "s1" }), false)
     };
+    let saving = |state: &str| {
+        let mut status = in_state(state);
+        status["savepointJobId"] = json!(JOB);
+        status["savepointTriggerId"] = json!("0123456789abcdef0123456789abcdef");
+        job(&status, false)
+    };
     let nameless = |state: &str| job(&json!({ "supervisorStatus": state, "jobId": "", "savepointPath": "s1" }), false);
     vec![
         started().flink("RUNNING").row("job started, Flink runs it"),
@@ -89,6 +95,9 @@ pub fn jobs() -> Vec<Row> {
             .flink("RUNNING")
             .bootstrap(BootstrapView::Leaving { started: true })
             .row("job started, a bootstrap is going"),
+        saving("Started").flink("RUNNING").row("job started, a savepoint is under way"),
+        saving("Stopping").flink("RUNNING").row("job was stopping, its savepoint is under way"),
+        saving("Stopping").flink("CANCELED").row("job was stopping, nobody looked at its savepoint"),
         started().silent().row("job started, Flink does not answer"),
         started().silent().deleting().row("job started, Flink does not answer, deleted"),
         started().row("job started, Flink has lost it"),

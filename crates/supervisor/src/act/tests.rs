@@ -135,3 +135,48 @@ async fn a_second_stop_in_the_same_words_right_after_the_reset_is_another_comman
     assert!(stage.written_since(&asked).await.is_empty());
     stage.instance.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_command_was_to_do_without_does_not_count_for_the_next_one() {
+    let stage = Stage::new(json!({REQUESTED_ACTION: "NONE", WITHOUT_SAVEPOINT: "true"})).await;
+    let seen = stage.observe().await;
+    assert!(observe::has_leftover(&seen.metadata, false) && !observe::has_leftover(&seen.metadata, true));
+    stage.actor.forget_leftover(&seen).await.unwrap();
+    let now = stage.observe().await;
+    assert_eq!(annotation(&now, WITHOUT_SAVEPOINT), Some("false"));
+    assert_eq!(annotation(&now, REQUESTED_ACTION), Some(NONE));
+    assert!(!observe::has_leftover(&now.metadata, false));
+    stage.instance.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_pod_that_was_seen_is_adopted() {
+    let stage = Stage::new(json!({})).await;
+    let pods = stage.actor.api::<Pod>();
+    let made = json!({"metadata": {"generateName": "jobmanager-demo-", "labels": {"mine": "kept"}}, "spec": {"containers": [{"name": "jobmanager", "image": "flink"}]}});
+    let pod = pods.create(&PostParams::default(), &serde_json::from_value(made).unwrap()).await.unwrap();
+    let cluster: FlinkCluster = serde_json::from_value(json!({
+        "metadata": {"name": "demo", "namespace": NAMESPACE, "uid": "cluster-uid"},
+        "spec": {"runtime": {"image": "flink"}, "jobManager": {}, "taskManager": {}, "supervisor": {"image": "flinkctl"}},
+    }))
+    .unwrap();
+    let (name, uid) = (pod.name_any(), pod.uid().unwrap());
+    let adopt = |uid: &str| cluster::Effect::AdoptPod {
+        name: name.clone(),
+        uid: uid.to_owned(),
+        incarnation: 1,
+        job_manager: "jm".into(),
+    };
+    // Whether that is an error or not, the other pod stays nobody's.
+    let _ = stage.actor.on_cluster(&cluster, &adopt("another"), None).await;
+    assert_eq!(pods.get(&name).await.unwrap().metadata.owner_references, None);
+    stage.actor.on_cluster(&cluster, &adopt(&uid), None).await.unwrap();
+    let adopted = pods.get(&name).await.unwrap();
+    let [owner] = &adopted.metadata.owner_references.clone().unwrap()[..] else { panic!("one owner") };
+    assert_eq!((owner.uid.as_str(), owner.controller), ("cluster-uid", Some(true)));
+    assert_eq!(adopted.labels()["mine"], "kept");
+    assert_eq!(adopted.labels()[labels::INCARNATION], "1");
+    assert_eq!(adopted.annotations()[labels::INCARNATION_UID], "jm");
+    assert_eq!(adopted.annotations()[labels::ADOPTED_RESTARTS], "0");
+    stage.instance.shutdown().await;
+}

@@ -16,13 +16,18 @@ pub struct Flink {
 impl Flink {
     /// The JobManager at this address.
     pub fn at(address: &str) -> Result<Self> {
+        Self::behind(&format!("{address}:8081"))
+    }
+
+    /// The JobManager behind this address and port.
+    pub fn behind(address: &str) -> Result<Self> {
         // Another copy of the same provider may have been installed already; either serves.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(20))
             .build()
             .context("cannot build an HTTP client")?;
-        Ok(Self { base: format!("http://{address}:8081"), client })
+        Ok(Self { base: format!("http://{address}"), client })
     }
 
     /// Where a person looks at the cluster.

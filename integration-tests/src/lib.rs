@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod control_plane;
 pub mod counter;
 pub mod flink;
+pub mod forward;
 pub mod local;
 pub mod objects;
 pub mod process;

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::cluster::{self, Cluster};
 use crate::control_plane::{self, ControlPlane, program};
+use crate::forward::Forward;
 use crate::process::{self, Process};
 use crate::wait::until;
 
@@ -187,7 +188,12 @@ impl Local {
         self.kubectl_with(&["apply", "-f", "-"], Some(manifest)).await
     }
 
-    async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Result<String> {
+    /// `kubectl port-forward` to a port of `pod/NAME` or `svc/NAME`.
+    pub async fn forward(&self, target: &str, port: u16) -> Result<Forward> {
+        Forward::start(self.kubectl_command(&["port-forward", target, &format!(":{port}")])).await
+    }
+
+    fn kubectl_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(kubectl());
         // Addresses are used again by later instances, so the cache of what a server offers must not outlive this one.
         command
@@ -196,6 +202,11 @@ impl Local {
             .arg("--cache-dir")
             .arg(self.options.data_dir.join("kubectl-cache"));
         command.args(["--namespace", &self.options.namespace]).args(arguments);
+        command
+    }
+
+    async fn kubectl_with(&self, arguments: &[&str], input: Option<String>) -> Result<String> {
+        let mut command = self.kubectl_command(arguments);
         if let Some(input) = input {
             let file = self.options.data_dir.join(format!("input-{:x}.json", jiff::Timestamp::now().as_nanosecond()));
             fs::write(&file, input)?;

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::lock::{self, Lock};
 use crate::machinery::{self, Change};
 use crate::network::{self, Network};
+use crate::node::kubelet;
 use crate::pki::{self, Pki};
-use crate::server::{self, Server};
+use crate::server::{self, Nodes, Server};
 use crate::store::{self, Store};
 use crate::{files, kubeconfig};
 
@@ -59,6 +60,9 @@ pub enum Error {
     /// No server.
     #[error(transparent)]
     Listen(#[from] server::ListenError),
+    /// No way to speak to nodes.
+    #[error("set up TLS for nodes: {0}")]
+    Nodes(#[from] rustls::Error),
 }
 
 /// A running control plane.
@@ -96,6 +100,7 @@ impl Instance {
         let settings = server::Settings {
             pods: data_dir.join("pods"),
             machinery: machinery::Settings { service_subnet: subnet, history: HISTORY },
+            nodes: Some(Nodes::new(&pki)?),
         };
         let server = Server::new(store, content, settings, stop.clone());
         let serving = server::listen(server.clone(), listener, &pki)?;
@@ -122,6 +127,13 @@ impl Instance {
     /// The authority's certificate.
     pub fn authority_pem(&self) -> &str {
         self.pki.authority_pem()
+    }
+
+    /// The files with which the node is a server for this control plane, whose figures the control plane shows from now on.
+    pub fn node_files(&self) -> Result<kubelet::Settings, Error> {
+        self.server.add_metrics();
+        let address = std::net::Ipv4Addr::new(127, self.subnet, 0, 1);
+        Ok(self.pki.node(&self.data_dir, address.into())?)
     }
 
     /// N of 127.N.0.0/16.

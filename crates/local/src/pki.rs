@@ -10,12 +10,13 @@ use std::path::Path;
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
 
 use crate::files;
+use crate::node::kubelet::Settings;
 
 const AUTHORITY: &str = "flinkctl-local-ca";
 /// The user of the kubeconfig.
@@ -94,6 +95,25 @@ impl Pki {
 
     /// A new certificate for the server at `address`.
     pub fn server(&self, address: IpAddr) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Error> {
+        let (certificate, key) = self.serving(address)?;
+        Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
+    }
+
+    /// A new certificate for the node at `address`, as files below `directory`.
+    pub fn node(&self, directory: &Path, address: IpAddr) -> Result<Settings, Error> {
+        let directory = directory.join("pki");
+        let (certificate, key) = self.serving(address)?;
+        let files = Settings {
+            certificate: directory.join("node.crt"),
+            key: directory.join("node.key"),
+            clients: directory.join("ca.crt"),
+        };
+        write(&files.key, &key.serialize_pem())?;
+        write(&files.certificate, &certificate.pem())?;
+        Ok(files)
+    }
+
+    fn serving(&self, address: IpAddr) -> Result<(Certificate, KeyPair), Error> {
         let mut params = CertificateParams::new(
             ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"].map(str::to_owned).to_vec(),
         )?;
@@ -106,7 +126,7 @@ impl Pki {
         let authority = authority_params();
         let issuer = Issuer::from_params(&authority, &self.authority_key);
         let certificate = params.signed_by(&key, &issuer)?;
-        Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
+        Ok((certificate, key))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use integration_tests::flink::Flink;
 use integration_tests::objects;
 use integration_tests::world::{World, job_id, status};
 use serde_json::Value;
@@ -28,6 +29,7 @@ pub async fn the_example_runs_is_saved_goes_on_and_leaves_nothing(world: Arc<Wor
     println!("all jobs RUNNING {:.1} s after apply", applied.elapsed().as_secs_f64());
 
     logs(&world).await?;
+    inside(&world).await?;
     for name in JOBS {
         world.request("fj", name, "STOP").await?;
     }
@@ -62,6 +64,19 @@ async fn logs(world: &World) -> Result<()> {
     let name = bootstrap.first().and_then(|pod| pod["metadata"]["name"].as_str()).context("a bootstrap has run")?;
     let ended = world.local.kubectl(&["logs", "-f", name]).await?;
     ensure!(!ended.is_empty(), "the log of a pod that has ended comes, and ends");
+    Ok(())
+}
+
+/// Commands in a pod, and a connection to Flink's REST API through a Service, both through the API server.
+async fn inside(world: &World) -> Result<()> {
+    let pod = world.pod(&format!("clusterName={CLUSTER},role=jobmanager")).await?;
+    let name = world.local.kubectl(&["exec", &pod, "--", "printenv", "HOSTNAME"]).await?;
+    ensure!(name.trim_end() == pod, "a command runs in the pod that was named, not in {name}");
+    let failed = world.local.kubectl(&["exec", &pod, "--", "sh", "-c", "exit 3"]).await;
+    ensure!(failed.is_err_and(|why| why.to_string().contains("exit code 3")), "a failure is told with its code");
+    let forward = world.local.forward(&format!("svc/jobmanager-{CLUSTER}"), 8081).await?;
+    let flink = Flink::behind(forward.address())?;
+    ensure!(flink.live_jobs().await?.len() == JOBS.len() + 1, "Flink is reached at {}", forward.address());
     Ok(())
 }
 

@@ -78,7 +78,7 @@ fn start(instance: Instance, args: &UpArgs, machine: Machine, data_dir: &Path) -
         api_server: instance.url(),
         ca_pem: authority,
         heartbeat: false,
-        kubelet: None,
+        kubelet: Some(instance.node_files()?),
     };
     let node = tokio::spawn(node::run(settings, stop_node.clone()));
     Ok(Parts { instance, controllers, stop_controllers, node, stop_node })

@@ -149,6 +149,9 @@ fn below<'a>(kind: &'a Kind, subresource: &str) -> (&'a str, &'a str, &'a str, &
     match subresource {
         "scale" => ("autoscaling", "v1", "Scale", &["get", "patch", "update"]),
         "log" => (own.0, own.1, "Pod", &["get"]),
+        "attach" => (own.0, own.1, "PodAttachOptions", &["create", "get"]),
+        "exec" => (own.0, own.1, "PodExecOptions", &["create", "get"]),
+        "portforward" => (own.0, own.1, "PodPortForwardOptions", &["create", "get"]),
         "binding" => (own.0, own.1, "Binding", &["create"]),
         "eviction" => ("policy", "v1", "Eviction", &["create"]),
         "token" => ("authentication.k8s.io", "v1", "TokenRequest", &["create"]),

@@ -64,7 +64,9 @@ impl Kind {
     }
 
     pub fn verbs(&self) -> &'static [&'static str] {
-        if self.transient {
+        if self.group == METRICS {
+            &["get", "list"]
+        } else if self.transient {
             &["create"]
         } else if self.custom.is_some() {
             &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
@@ -146,6 +148,18 @@ impl Kinds {
             kinds.add(row.kind());
         }
         kinds
+    }
+
+    /// What `kubectl top` reads. Whoever serves the machinery knows the figures.
+    pub fn add_metrics(&mut self) {
+        for (resource, name, namespaced) in [("nodes", "NodeMetrics", false), ("pods", "PodMetrics", true)] {
+            let row = row(METRICS, resource, name, namespaced);
+            self.add(Kind { version: "v1beta1".into(), singular: String::new(), ..row.kind() });
+        }
+    }
+
+    pub fn has_metrics(&self) -> bool {
+        self.groups.contains_key(METRICS)
     }
 
     pub fn add(&mut self, kind: Kind) {
@@ -261,12 +275,21 @@ impl Row {
     }
 }
 
+const METRICS: &str = "metrics.k8s.io";
 const APPS: &str = "apps";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 const BUILTIN: &[Row] = &[
     row("", "namespaces", "Namespace", false).short(&["ns"]).sub(&["status", "finalize"]),
-    row("", "pods", "Pod", true).short(&["po"]).all().sub(&["status", "log", "binding", "eviction"]),
+    row("", "pods", "Pod", true).short(&["po"]).all().sub(&[
+        "status",
+        "log",
+        "binding",
+        "eviction",
+        "attach",
+        "exec",
+        "portforward",
+    ]),
     row("", "services", "Service", true).short(&["svc"]).all().sub(&["status"]),
     row("", "configmaps", "ConfigMap", true).short(&["cm"]),
     row("", "secrets", "Secret", true),

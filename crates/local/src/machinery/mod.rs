@@ -172,6 +172,16 @@ impl Machinery {
     pub fn revision(&self) -> u64 {
         self.store.revision()
     }
+
+    /// Tells clients that figures of nodes and pods can be had; the caller has them.
+    pub fn add_metrics(&mut self) {
+        self.kinds.add_metrics();
+    }
+
+    /// Whether [`Machinery::add_metrics`] was called.
+    pub fn has_metrics(&self) -> bool {
+        self.kinds.has_metrics()
+    }
 }
 
 fn json(body: Value) -> Reply {

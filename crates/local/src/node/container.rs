@@ -234,6 +234,7 @@ impl Runner {
             process: process.identity,
             order: prepared.order.clone(),
         };
+        let _entry = self.sandbox.machine.running.enter(&life);
         let mut prober = Prober::start(&life);
         let mut killing: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
         let identity = process.identity;

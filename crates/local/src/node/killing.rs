@@ -38,13 +38,18 @@ async fn run_hook(life: &Life, hook: LifecycleHandler) {
     }
 }
 
-/// Runs a command inside the container.
-pub(super) async fn execute(life: &Life, command: Vec<String>) -> Result<(), String> {
+/// The order for a command inside the container.
+pub(super) fn inside(life: &Life, command: Vec<String>) -> Order {
     let place = match &life.order.place {
         Place::Root(root) => Place::Container { process: life.process.id, user_namespace: root.user_namespace },
         place => place.clone(),
     };
-    let order = Order { program: command, place, ..life.order.clone() };
+    Order { program: command, place, ..life.order.clone() }
+}
+
+/// Runs a command inside the container.
+pub(super) async fn execute(life: &Life, command: Vec<String>) -> Result<(), String> {
+    let order = inside(life, command);
     let mut process = life.sandbox.machine.spawner.start(&order, None).await.map_err(|error| error.to_string())?;
     let guard = KillOnDrop(process.identity);
     let exit = process.wait().await;

@@ -1,15 +1,16 @@
-//! What a genuine API server asks of a node over HTTPS: the logs of containers.
+//! What an API server asks of a node over HTTPS: logs and figures of containers, commands in them, connections to their ports.
 //!
-//! `exec`, `attach` and `port-forward` are answered with 501. Whoever has a certificate of the authority for clients may ask; API servers
-//! give those to themselves.
+//! Containers read nothing: who attaches to one sees what it prints. Whoever has a certificate of the authority for clients may ask; API servers give those to themselves.
 //!
 //! Invariant: nobody without such a certificate gets past the handshake.
 
-use super::Fleet;
-use super::sandbox;
+use super::figures::Figures;
+use super::{Fleet, Machine, sandbox, streams};
 use crate::logs::{self, Options};
 use crate::server::reply::{self, Body};
 use crate::server::status::Failure;
+use bytes::Bytes;
+use futures::Stream;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -29,7 +30,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 /// Where nodes listen, everywhere.
 pub(super) const PORT: u16 = 10250;
@@ -72,8 +72,9 @@ impl Kubelet {
     }
 
     /// Serves until `stop`.
-    pub async fn serve(self, pods: Pods, directory: PathBuf, stop: CancellationToken) {
-        let server = Server { pods, directory, stop: stop.clone() };
+    pub async fn serve(self, machine: Arc<Machine>, pods: Pods) {
+        let stop = machine.shutdown.clone();
+        let server = Server { machine, pods, figures: Figures::default() };
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
@@ -123,13 +124,13 @@ async fn connection(server: Server, stream: TcpStream, acceptor: TlsAcceptor) {
         Ok(Err(error)) => return tracing::debug!(%error, "a handshake failed"),
         Err(_) => return tracing::debug!("a handshake took too long"),
     };
-    let stop = server.stop.clone();
+    let stop = server.machine.shutdown.clone();
     let service = tower::service_fn(move |request| {
         let server = server.clone();
-        async move { Ok::<_, Infallible>(server.answer(&request).await) }
+        async move { Ok::<_, Infallible>(server.answer(request).await) }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::select! {
         result = connection => if let Err(error) = result {
             tracing::debug!(error, "a connection ended early");
@@ -140,41 +141,89 @@ async fn connection(server: Server, stream: TcpStream, acceptor: TlsAcceptor) {
 
 #[derive(Clone)]
 struct Server {
+    machine: Arc<Machine>,
     pods: Pods,
-    directory: PathBuf,
-    stop: CancellationToken,
+    figures: Figures,
 }
 
 impl Server {
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
-        let parts: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
-        match (request.method(), parts.as_slice()) {
-            (&Method::GET, ["healthz"]) => reply::text(StatusCode::OK, "ok"),
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let path = request.uri().path().trim_matches('/').to_owned();
+        let parts: Vec<&str> = path.split('/').collect();
+        let answer = match (request.method(), parts.as_slice()) {
+            (&Method::GET, ["healthz"]) => return reply::text(StatusCode::OK, "ok"),
+            (&Method::GET, ["stats", "summary"]) => {
+                let summary = self.figures.summary(&self.machine.name, &self.machine.running).await;
+                return reply::json(200, &summary);
+            }
             (&Method::GET, ["containerLogs", namespace, pod, container]) => {
-                let query = request.uri().query().unwrap_or_default();
-                self.log(namespace, pod, container, query).await.unwrap_or_else(|failure| reply::failure(&failure))
+                self.log(namespace, pod, container, request.uri().query().unwrap_or_default()).await
             }
-            (_, ["exec" | "attach" | "portForward" | "run", ..]) => {
-                reply::text(StatusCode::NOT_IMPLEMENTED, "pods are processes of the node's machine: use them there")
+            (&Method::GET | &Method::POST, ["exec", namespace, pod, container]) => {
+                let pod = self.pod(namespace, pod);
+                pod.and_then(|pod| {
+                    let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+                    streams::execute(&self.machine.running, uid, container, request)
+                })
             }
-            _ => reply::text(StatusCode::NOT_FOUND, "404 page not found"),
-        }
+            (&Method::GET | &Method::POST, ["attach", namespace, pod, container]) => {
+                self.attach(namespace, pod, container, request).await
+            }
+            (&Method::GET | &Method::POST, ["portForward", namespace, pod]) => {
+                self.pod(namespace, pod).and_then(|pod| {
+                    let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+                    streams::forward(&self.machine.running, uid, request)
+                })
+            }
+            _ => return reply::text(StatusCode::NOT_FOUND, "404 page not found"),
+        };
+        answer.unwrap_or_else(|failure| reply::failure(&failure))
+    }
+
+    fn pod(&self, namespace: &str, name: &str) -> Result<Arc<Pod>, Failure> {
+        look(&self.pods, &(namespace.to_owned(), name.to_owned()))
+            .ok_or_else(|| Failure::not_found(format!("pod \"{name}\" not found")))
     }
 
     async fn log(&self, namespace: &str, name: &str, container: &str, query: &str) -> Result<Response<Body>, Failure> {
+        let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Ok(reply::stream(logs::TEXT, self.read(namespace, name, container, &query).await?))
+    }
+
+    /// Sends what a container prints from now on.
+    async fn attach(
+        &self,
+        namespace: &str,
+        name: &str,
+        container: &str,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Failure> {
+        let query = [("follow", "true"), ("tailLines", "0")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let prints = self.read(namespace, name, container, &query).await?;
+        let pod = self.pod(namespace, name)?;
+        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        streams::attach(&self.machine.running, uid, container, prints, request)
+    }
+
+    async fn read(
+        &self,
+        namespace: &str,
+        name: &str,
+        container: &str,
+        query: &[(String, String)],
+    ) -> Result<impl Stream<Item = Bytes> + Send + use<>, Failure> {
         let failed = |error: logs::Error| match error {
             logs::Error::Request(words) => Failure::bad_request(words),
             logs::Error::File(_) => Failure::internal(error.to_string()),
         };
-        let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let options = Options::parse(&query).map_err(failed)?;
+        let options = Options::parse(query).map_err(failed)?;
         let key = (namespace.to_owned(), name.to_owned());
-        let pod = look(&self.pods, &key).ok_or_else(|| Failure::not_found(format!("pod \"{name}\" not found")))?;
-        let directory = sandbox::directory(&self.directory, &pod);
+        let pod = self.pod(namespace, name)?;
+        let directory = sandbox::directory(&self.machine.data, &pod);
         let pods = Arc::clone(&self.pods);
         let look = Box::new(move || look(&pods, &key).map(|pod| value(&pod)));
-        let log = logs::read(&value(&pod), container, &options, &directory, look, self.stop.clone()).await;
-        Ok(reply::stream(logs::TEXT, log.map_err(failed)?))
+        let stop = self.machine.shutdown.clone();
+        logs::read(&value(&pod), container, &options, &directory, look, stop).await.map_err(failed)
     }
 }
 

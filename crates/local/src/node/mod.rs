@@ -11,6 +11,7 @@ mod board;
 mod container;
 mod environment;
 mod event;
+mod figures;
 mod heartbeat;
 mod hosts;
 pub mod image;
@@ -27,6 +28,7 @@ mod relocate;
 mod reporting;
 mod sandbox;
 mod service;
+mod streams;
 mod supply;
 mod volume;
 
@@ -62,7 +64,7 @@ pub struct NodeSettings {
     pub ca_pem: String,
     /// Whether the control plane takes a node for dead that does not say regularly that it lives.
     pub heartbeat: bool,
-    /// How the control plane can ask the node for logs; a local one reads them itself.
+    /// How the control plane reaches the node: for commands in containers, port-forwards, figures and, if need be, logs.
     pub kubelet: Option<kubelet::Settings>,
 }
 
@@ -106,6 +108,7 @@ struct Machine {
     recorder: Recorder,
     addresses: address::Addresses,
     services: Arc<service::Services>,
+    running: streams::Running,
     shutdown: CancellationToken,
 }
 
@@ -165,7 +168,7 @@ pub async fn run(settings: NodeSettings, shutdown: CancellationToken) -> Result<
         published: kubelet::Pods::default(),
     };
     let kubelet = kubelet.map(|kubelet| {
-        let serving = kubelet.serve(Arc::clone(&fleet.published), machine.data.clone(), shutdown.clone());
+        let serving = kubelet.serve(Arc::clone(&machine), Arc::clone(&fleet.published));
         AbortOnDropHandle::new(tokio::spawn(serving))
     });
     loop {
@@ -218,6 +221,7 @@ async fn machine(settings: NodeSettings, shutdown: &CancellationToken) -> Result
         spawner,
         addresses: address::Addresses::pods(settings.subnet, data.join("last-address")),
         services: Arc::new(service::Services::new(settings.subnet)),
+        running: streams::Running::default(),
         shutdown: shutdown.clone(),
         data,
     })

@@ -122,6 +122,8 @@ fn lost(status: &mut ContainerStatus, known: &ContainerStatus, was_up: bool) {
 async fn live(sandbox: &Arc<Sandbox>, updates: &watch::Receiver<Arc<Pod>>, gone: &CancellationToken) {
     let (stop, stopped) = watch::channel::<Stop>(None);
     let finished = CancellationToken::new();
+    // Before the address may be given to another pod, nobody is connected with it any more.
+    let _reachable = sandbox.machine.running.enter_pod(sandbox.pod.uid().unwrap_or_default(), sandbox.address);
     let reporter = tokio::spawn(reporting::run(Arc::clone(sandbox), updates.clone(), finished.clone()));
     if sandbox.board.read().failure.is_none() {
         let work = contain(sandbox, updates, stopped);

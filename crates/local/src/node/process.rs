@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::oneshot;
 
 /// How a process ended.
@@ -97,11 +97,24 @@ impl Spawner {
 
     /// Starts a process and waits until its program runs. What it prints goes to `output`, or nowhere.
     pub async fn start(&self, order: &Order, output: Option<fs::File>) -> Result<Process, Error> {
-        let (ours, theirs) = UnixStream::pair().map_err(Error::Order)?;
         let (stdout, stderr) = match output {
             Some(file) => (Stdio::from(file.try_clone().map_err(Error::Order)?), Stdio::from(file)),
             None => (Stdio::null(), Stdio::null()),
         };
+        self.begin(order, stdout, stderr).await
+    }
+
+    /// The same; what it prints is to be read.
+    pub async fn start_piped(&self, order: &Order) -> Result<(Process, ChildStdout, ChildStderr), Error> {
+        let mut process = self.begin(order, Stdio::piped(), Stdio::piped()).await?;
+        match (process.child.stdout.take(), process.child.stderr.take()) {
+            (Some(stdout), Some(stderr)) => Ok((process, stdout, stderr)),
+            _ => Err(Error::Order(io::Error::other("there are no pipes"))),
+        }
+    }
+
+    async fn begin(&self, order: &Order, stdout: Stdio, stderr: Stdio) -> Result<Process, Error> {
+        let (ours, theirs) = UnixStream::pair().map_err(Error::Order)?;
         let mut command = std::process::Command::new(&self.executable);
         command.args(shim::ARGUMENTS).stdin(OwnedFd::from(theirs)).stdout(stdout).stderr(stderr);
         let spawn = |source| Error::Spawn { executable: self.executable.clone(), source };

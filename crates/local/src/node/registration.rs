@@ -52,6 +52,8 @@ pub(super) async fn register(machine: &Machine, serves: bool) -> kube::Result<()
             {"type": "Hostname", "address": name},
         ],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": if serves { kubelet::PORT } else { 0 }}},
+        // Streams come as WebSockets, and need no translation on the way.
+        "declaredFeatures": ["ExtendWebSocketsToKubelet"],
         "conditions": [
             condition("MemoryPressure", "False", "KubeletHasSufficientMemory"),
             condition("DiskPressure", "False", "KubeletHasNoDiskPressure"),
@@ -131,6 +133,7 @@ async fn attempt(spawner: &Spawner, data: &Path, user_namespace: bool) -> Result
         directory: "/".into(),
         node: nix::unistd::getpid().as_raw(),
         place: Place::Root(root),
+        input: None,
     };
     spawner.start(&order, None).await?.wait().await;
     Ok(())

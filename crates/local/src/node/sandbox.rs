@@ -151,6 +151,7 @@ impl Sandbox {
             directory: working.map_or(layout.directory, PathBuf::from),
             node: nix::unistd::getpid().as_raw(),
             place: shim::Place::Host,
+            input: None,
         };
         if let Some(isolation) = self.machine.isolation {
             order.place = shim::Place::Root(shim::Root {

@@ -31,7 +31,7 @@ pub(super) async fn answer(
 }
 
 /// The container that is meant: the named one, or the only one.
-fn choose_container(pod: &Value, name: &str, wanted: Option<&str>) -> Result<String, Failure> {
+pub(super) fn choose_container(pod: &Value, name: &str, wanted: Option<&str>) -> Result<String, Failure> {
     let names = |field: &str| -> Vec<&str> {
         let list = pod["spec"][field].as_array();
         list.into_iter().flatten().filter_map(|container| container["name"].as_str()).collect()

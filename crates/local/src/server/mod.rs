@@ -10,6 +10,8 @@ mod accounts;
 mod identity;
 mod listen;
 mod logs;
+mod metrics;
+mod nodes;
 pub(crate) mod reply;
 mod service;
 pub(crate) mod status;
@@ -36,6 +38,8 @@ use status::Failure;
 use tokens::Tokens;
 
 pub use listen::{Error as ListenError, listen};
+pub use nodes::Nodes;
+use nodes::Stream;
 
 /// The largest body of a request, as in a real API server.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -47,6 +51,8 @@ pub struct Settings {
     pub pods: PathBuf,
     /// What the machinery needs to know.
     pub machinery: machinery::Settings,
+    /// How nodes are spoken to, if there are any.
+    pub nodes: Option<Nodes>,
 }
 
 /// A running API server; clones are handles to the same.
@@ -60,6 +66,7 @@ struct Inner {
     /// The last revision, for those who wait for the next one.
     revision: watch::Sender<u64>,
     pods: PathBuf,
+    nodes: Option<Nodes>,
     stop: CancellationToken,
 }
 
@@ -75,6 +82,7 @@ impl Server {
             tokens: Mutex::new(tokens),
             store,
             pods: settings.pods,
+            nodes: settings.nodes,
             stop,
         }))
     }
@@ -82,6 +90,11 @@ impl Server {
     /// A client of this server that needs no network: for the components within the process.
     pub fn client(&self, component: &str, namespace: &str) -> kube::Client {
         service::client(self.clone(), identity::of_component(component), namespace)
+    }
+
+    /// Shows the figures of the nodes.
+    pub fn add_metrics(&self) {
+        self.machinery().add_metrics();
     }
 
     /// Forces the store to the disk.
@@ -95,6 +108,8 @@ impl Server {
         B: hyper::body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let mut request = request;
+        let stream = Stream::of(request.uri().path()).map(|stream| (stream, hyper::upgrade::on(&mut request)));
         let (parts, body) = request.into_parts();
         match parts.uri.path() {
             "/livez" | "/readyz" | "/healthz" => return self.health(),
@@ -111,12 +126,20 @@ impl Server {
             None if parts.uri.path() == "/version" => anonymous,
             None => return reply::failure(&Failure::unauthorized()),
         };
+        if let Some((stream, upgrade)) = stream {
+            return self.stream(&stream, &parts, upgrade).await;
+        }
         let body = match Limited::new(body, BODY_LIMIT).collect().await {
             Ok(collected) => collected.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => return reply::failure(&Failure::too_large(BODY_LIMIT)),
             Err(error) => return reply::failure(&Failure::bad_request(format!("read the request: {error}"))),
         };
         let request = machinery_request(&parts, user, body.to_vec());
+        match self.metrics(&request).await {
+            Some(Ok(body)) => return reply::json(200, &body),
+            Some(Err(failure)) => return reply::failure(&failure),
+            None => {}
+        }
         match self.own_answer(&request) {
             Some(Ok((status, body))) => reply::json(status, &body),
             Some(Err(failure)) => reply::failure(&failure),
@@ -157,10 +180,15 @@ impl Server {
 
     /// Reads one object as the system itself.
     fn get(&self, path: String) -> Option<Value> {
+        self.read(path, Vec::new())
+    }
+
+    /// Reads an object or a list as the system itself.
+    fn read(&self, path: String, query: Vec<(String, String)>) -> Option<Value> {
         let request = machinery::Request {
             method: Method::GET,
             path,
-            query: Vec::new(),
+            query,
             content_type: None,
             accept: None,
             user_agent: None,

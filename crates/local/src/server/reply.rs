@@ -61,6 +61,13 @@ pub fn stream(content_type: &'static str, chunks: impl Stream<Item = Bytes> + Se
     respond(StatusCode::OK, content_type, StreamBody::new(frames).boxed_unsync())
 }
 
+/// An answer without anything in it.
+pub fn nothing(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Full::default().boxed_unsync());
+    *response.status_mut() = status;
+    response
+}
+
 fn whole(status: StatusCode, content_type: &'static str, bytes: Bytes) -> Response<Body> {
     respond(status, content_type, Full::new(bytes).boxed_unsync())
 }

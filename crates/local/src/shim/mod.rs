@@ -36,6 +36,17 @@ pub struct Order {
     /// Process id of the node: the process must not outlive it.
     pub node: i32,
     pub place: Place,
+    /// What the process reads; nothing, if there is none.
+    pub input: Option<Input>,
+}
+
+/// Where a process gets its input from, by a path on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// A named pipe.
+    Pipe(PathBuf),
+    /// A terminal, which is also where the process prints.
+    Terminal(PathBuf),
 }
 
 /// Where the process runs.
@@ -126,9 +137,16 @@ fn run(reports: &mut Option<UnixStream>) -> Result<std::convert::Infallible, Err
     input.read_to_end(&mut order).map_err(Error::Order)?;
     let order: Order = serde_json::from_slice(&order).map_err(|error| Error::Order(error.into()))?;
     let node = reports.insert(input);
-    let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
-    unistd::dup2_stdin(null).map_err(system("leave the standard input"))?;
+    let input = match &order.input {
+        Some(Input::Pipe(path)) => path.as_path(),
+        Some(Input::Terminal(_)) | None => Path::new("/dev/null"),
+    };
+    let input = File::open(input).map_err(system(format!("open {}", input.display())))?;
+    unistd::dup2_stdin(input).map_err(system("leave the standard input"))?;
     unistd::setsid().map_err(system("make a session"))?;
+    if let Some(Input::Terminal(path)) = &order.input {
+        take_terminal(path).map_err(system(format!("open the terminal {}", path.display())))?;
+    }
     match &order.place {
         Place::Host => {}
         Place::Root(root) => {
@@ -145,6 +163,15 @@ fn run(reports: &mut Option<UnixStream>) -> Result<std::convert::Infallible, Err
         return Err(Error::System { what: "follow the node".to_owned(), source: io::Error::other("it is gone") });
     }
     exec(&order)
+}
+
+/// A session without a terminal gets the first one that it opens.
+fn take_terminal(path: &Path) -> io::Result<()> {
+    let terminal = File::options().read(true).write(true).open(path)?;
+    unistd::dup2_stdin(&terminal)?;
+    unistd::dup2_stdout(&terminal)?;
+    unistd::dup2_stderr(&terminal)?;
+    Ok(())
 }
 
 fn exec(order: &Order) -> Result<std::convert::Infallible, Error> {

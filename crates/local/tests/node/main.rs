@@ -9,6 +9,7 @@ mod life;
 mod network;
 mod restart;
 mod restricted;
+mod streams;
 mod world;
 
 use std::future::Future;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
+        Some("echo") => return streams::echo(),
         Some("serve") => return network::serve(),
         Some("instance") => return world::host(arguments.get(1).expect("a directory")),
         _ => {}
@@ -50,6 +52,14 @@ fn main() -> ExitCode {
         files::what_cannot_be_mounted_is_told,
         network::a_service_leads_to_ready_pods_by_name,
         network::a_blocked_port_is_blamed_on_its_owner,
+        streams::commands_run_in_containers_and_tell_how_they_end,
+        streams::a_command_has_a_terminal_of_its_own,
+        streams::what_a_client_started_ends_with_it,
+        streams::all_streams_end_with_their_pod,
+        streams::a_node_with_open_streams_stops,
+        streams::ports_of_pods_and_services_are_forwarded,
+        streams::who_attaches_sees_what_is_printed,
+        streams::figures_tell_who_works,
         flink::two_clusters_have_the_standard_ports,
         flink::the_manual_concatenates_properties_in_a_shell,
         restricted::what_lies_elsewhere_is_found,

@@ -68,7 +68,7 @@ pub fn start(data: &Path) -> (Instance, NodeSettings) {
         api_server: instance.url(),
         ca_pem: instance.authority_pem().to_owned(),
         heartbeat: false,
-        kubelet: None,
+        kubelet: Some(instance.node_files().expect("files")),
     };
     (instance, settings)
 }

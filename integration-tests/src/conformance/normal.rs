@@ -108,24 +108,44 @@ impl Normal {
     }
 }
 
-/// Puts in one order what has none: conflicts of an apply, and what is wrong with a custom resource.
+/// Puts in one order what has none: conflicts of an apply, what is wrong with a custom resource, and what is wrong with the schemas
+/// of a definition: the server walks through maps in no order.
 fn unorder(members: &mut Map<String, Value>) {
-    let custom =
-        |group: &str| group.rsplit('.').next().is_some_and(|last| last == "test") || group == "nextbreakpoint.com";
-    let details = members.get("details");
-    let invalid = details.and_then(|details| details["group"].as_str()).is_some_and(custom);
-    let conflicts = details.is_some_and(|details| details["causes"][0]["reason"] == "FieldManagerConflict");
-    if !(invalid || conflicts) {
-        return;
-    }
-    if let Some(causes) = members.get_mut("details").and_then(|details| details["causes"].as_array_mut()) {
+    let Some(details) = members.get("details") else { return };
+    let group = details["group"].as_str().unwrap_or_default().to_owned();
+    let custom = group.rsplit('.').next() == Some("test") || group == "nextbreakpoint.com";
+    let definition = group == "apiextensions.k8s.io";
+    let conflicts = details["causes"][0]["reason"] == "FieldManagerConflict";
+    let list = told(&details["causes"]);
+    let causes = members.get_mut("details").and_then(|details| details.get_mut("causes"));
+    let Some(causes) = causes.and_then(Value::as_array_mut) else { return };
+    if custom || conflicts {
         causes.sort_by_cached_key(Value::to_string);
+    } else if definition {
+        let of_schema = |cause: &Value| cause["field"].as_str().is_some_and(|field| field.contains("openAPIV3Schema"));
+        causes
+            .chunk_by_mut(|a, b| of_schema(a) && of_schema(b))
+            .for_each(|run| run.sort_by_cached_key(Value::to_string));
     }
-    if let Some(Value::String(message)) = members.get_mut("message")
-        && let Some((head, _)) = message.split_once(" is invalid: [")
+    // A message that lists the causes says nothing else; one that lists something else stays as it is.
+    if let Some(Value::String(message)) = members.get_mut("message").filter(|_| custom || definition)
+        && let Some(head) = message.strip_suffix(&format!(" is invalid: [{list}]"))
     {
         *message = format!("{head} is invalid: [<causes>]");
     }
+}
+
+/// Causes as a message lists them: each once.
+fn told(causes: &Value) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for cause in causes.as_array().into_iter().flatten() {
+        let text = |key: &str| cause[key].as_str().unwrap_or_default();
+        let line = format!("{}: {}", text("field"), text("message"));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.join(", ")
 }
 
 fn number(seen: &mut BTreeMap<String, usize>, value: &str, what: &str) -> String {
@@ -170,8 +190,17 @@ mod tests {
 
     #[test]
     fn causes_without_an_order_are_put_in_one() {
-        let status = |a: &str, b: &str| json!({ "message": format!("x is invalid: [{a}, {b}]"), "details": { "group": "example.test", "causes": [{ "field": a }, { "field": b }] } });
-        assert_eq!(Normal::default().of(&status("b", "a")), Normal::default().of(&status("a", "b")));
+        let status = |group: &str, fields: [&str; 2], message: &str| {
+            let causes = fields.map(|field| json!({ "field": field, "message": "bad" }));
+            let status = json!({ "message": message, "details": { "group": group, "causes": causes } });
+            Normal::default().of(&status)
+        };
+        let one = status("example.test", ["a", "b"], "x is invalid: [a: bad, b: bad]");
+        assert_eq!(one, status("example.test", ["b", "a"], "x is invalid: [b: bad, a: bad]"));
+        assert_ne!(one, status("example.test", ["b", "a"], "x is invalid: [b: bad, a: worse]"));
+        let (a, b) = ("spec.validation.openAPIV3Schema.a", "spec.validation.openAPIV3Schema.b");
+        assert_eq!(status("apiextensions.k8s.io", [a, b], ""), status("apiextensions.k8s.io", [b, a], ""));
+        assert_ne!(status("apiextensions.k8s.io", [a, "spec"], ""), status("apiextensions.k8s.io", ["spec", a], ""));
     }
 
     #[test]

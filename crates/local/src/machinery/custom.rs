@@ -1,11 +1,12 @@
 //! Kinds that custom resource definitions add.
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use std::sync::Arc;
 
-use super::kinds::{Kind, Kinds, Scale};
+use serde_json::Value;
+
+use super::kinds::{Kind, Kinds, Scale, stability};
 use super::meta::{self, text};
-use super::schema::Rules;
+use super::schema::{self, Rules};
 use super::table::CustomColumn;
 
 /// What only custom resources have.
@@ -18,16 +19,28 @@ pub(crate) struct Custom {
     pub columns: Vec<CustomColumn>,
     /// The definition is being deleted: nothing new may come.
     pub terminating: bool,
+    /// The revision at which the schema came to be as it is.
+    pub since: u64,
+    /// Versions have schemas of their own.
+    pub varies: bool,
+    /// What is said to everybody who uses the version.
+    pub deprecation: Option<String>,
 }
 
 /// Adds (or replaces) the kinds of a definition.
 pub(crate) fn register(kinds: &mut Kinds, definition: &Value) {
     let (group, resource) = (text(definition, "/spec/group"), text(definition, "/spec/names/plural"));
-    kinds.remove(group, resource);
+    let revision = meta::revision(definition);
     let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
-    for version in versions.into_iter().flatten().filter(|version| version["served"] == true) {
-        kinds.add(kind(definition, version));
+    let versions = versions.into_iter().flatten().filter(|version| version["served"] == true && served(definition));
+    let mut served: Vec<Kind> = versions.map(|version| kind(definition, version)).collect();
+    for kind in &mut served {
+        let before = kinds.get(group, &kind.version, resource).and_then(|kind| kind.custom.as_ref());
+        let custom = kind.custom.as_mut().expect("made above");
+        custom.since = before.filter(|before| before.schema == custom.schema).map_or(revision, |before| before.since);
     }
+    kinds.remove(group, resource);
+    served.into_iter().for_each(|kind| kinds.add(kind));
 }
 
 fn kind(definition: &Value, version: &Value) -> Kind {
@@ -74,34 +87,56 @@ fn kind(definition: &Value, version: &Value) -> Kind {
                 .collect(),
             columns: list("additionalPrinterColumns").iter().map(CustomColumn::new).collect(),
             terminating: meta::deleting(definition),
+            since: 0,
+            varies: varies(definition),
+            deprecation: deprecation(definition, version),
         }),
     }
 }
 
-/// Accepts a definition: every name is free here, so it is established at once.
-pub(crate) fn establish(definition: &mut Value, now: Timestamp) {
-    let names = definition["spec"]["names"].clone();
-    let version = definition["spec"]["versions"]
-        .as_array()
-        .and_then(|versions| versions.iter().find(|version| version["storage"] == true))
-        .map(|version| version["name"].clone())
-        .unwrap_or_default();
-    let status = meta::map_in(definition.as_object_mut().expect("objects are maps"), "status");
-    status.retain(|_, value| !value.is_null());
-    status.insert("acceptedNames".into(), names);
-    let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
-    if let Some(stored) = stored.as_array_mut().filter(|stored| !stored.contains(&version)) {
-        stored.push(version);
+fn varies(definition: &Value) -> bool {
+    let versions = definition["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    versions.windows(2).any(|pair| pair[0]["schema"] != pair[1]["schema"])
+}
+
+/// Whether a definition is served: its names are its own.
+fn served(definition: &Value) -> bool {
+    let conditions = definition.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let holds = |condition: &Value| {
+        condition["status"] == "True" && (condition["type"] == "NamesAccepted" || condition["type"] == "Established")
+    };
+    conditions.into_iter().any(holds)
+}
+
+/// What users of a version are told that is on its way out.
+fn deprecation(definition: &Value, version: &Value) -> Option<String> {
+    if version["deprecated"] != true {
+        return None;
     }
-    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
-    for (kind, reason, message) in [
-        ("NamesAccepted", "NoConflicts", "no conflicts found"),
-        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-    ] {
-        if let Some(conditions) = conditions.as_array_mut().filter(|all| !all.iter().any(|one| one["type"] == kind)) {
-            conditions.push(json!({
-                "type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": meta::seconds(now),
-            }));
-        }
+    if let Some(warning) = version["deprecationWarning"].as_str() {
+        return Some(warning.to_owned());
     }
+    let (group, kind) = (text(definition, "/spec/group"), text(definition, "/spec/names/kind"));
+    let name = text(version, "/name");
+    let versions = definition["spec"]["versions"].as_array().into_iter().flatten();
+    let better = versions
+        .filter(|other| other["served"] == true && other["deprecated"] != true)
+        .map(|other| text(other, "/name"))
+        .filter(|other| stability(other) > stability(name))
+        .max_by_key(|other| stability(other));
+    let instead = better.map(|other| format!("; use {group}/{other} {kind}")).unwrap_or_default();
+    Some(format!("{group}/{name} {kind} is deprecated{instead}"))
+}
+
+/// An object as its kind shows it: a definition that has changed since, or that differs between versions, shows in its own way what
+/// was stored before.
+pub(crate) fn shown(kind: &Kind, object: &Arc<Value>) -> Arc<Value> {
+    let Some(custom) = kind.custom.as_ref().filter(|custom| custom.varies || meta::revision(object) < custom.since)
+    else {
+        return object.clone();
+    };
+    let mut shown = Value::clone(object);
+    schema::prune(&custom.schema, &mut shown);
+    schema::apply_defaults(&custom.schema, &mut shown);
+    Arc::new(shown)
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::number;
+
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 /// A request that was refused: becomes a `Status` object.
@@ -65,7 +67,11 @@ impl FieldError {
     }
 
     pub fn unsupported(field: impl Into<String>, value: &Value, supported: &[Value]) -> Self {
-        let list: Vec<String> = supported.iter().map(show).collect();
+        // Whatever the values are, they are listed as texts.
+        let list: Vec<String> = supported
+            .iter()
+            .map(|one| if one.is_string() { show(one) } else { format!("{:?}", one.to_string()) })
+            .collect();
         let message = format!("Unsupported value: {}: supported values: {}", show(value), list.join(", "));
         Self { reason: "FieldValueNotSupported", field: field.into(), message }
     }
@@ -76,6 +82,11 @@ impl FieldError {
             field: field.into(),
             message: format!("Duplicate value: {}", show(value)),
         }
+    }
+
+    /// A duplicate that is too large to be shown.
+    pub fn duplicate_without_value(field: impl Into<String>) -> Self {
+        Self { reason: "FieldValueDuplicate", field: field.into(), message: "Duplicate value".to_owned() }
     }
 
     pub fn too_long(field: impl Into<String>, limit: u64) -> Self {
@@ -92,7 +103,8 @@ impl FieldError {
         Self { reason: "FieldValueTooMany", field: field.into(), message }
     }
 
-    fn line(&self) -> String {
+    /// Field and fault in one line.
+    pub fn line(&self) -> String {
         if self.field.is_empty() {
             format!("<nil>: {}", self.message)
         } else {
@@ -103,7 +115,16 @@ impl FieldError {
 
 /// Values in messages: strings quoted, composites as compact JSON.
 fn show(value: &Value) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    match value {
+        Value::Number(number) => number::text(number),
+        Value::Array(_) | Value::Object(_) => escaped(&value.to_string()),
+        _ => value.to_string(),
+    }
+}
+
+/// JSON without what a browser might take for HTML.
+pub(crate) fn escaped(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 /// `pods`, `deployments.apps`: how messages name a resource.

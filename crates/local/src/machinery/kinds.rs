@@ -204,7 +204,7 @@ impl Kinds {
 }
 
 /// `v2` before `v1` before `v1beta2` before `v1beta1` before `v1alpha1` before anything else.
-fn stability(version: &str) -> (u8, u32, u32) {
+pub(crate) fn stability(version: &str) -> (u8, u32, u32) {
     let Some(rest) = version.strip_prefix('v') else { return (0, 0, 0) };
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let Ok(major) = rest[..digits].parse() else { return (0, 0, 0) };

@@ -6,12 +6,14 @@
 
 mod builtin;
 mod custom;
+mod definition;
 mod discovery;
 mod error;
 mod fields;
 mod kinds;
 mod meta;
 mod model;
+mod number;
 mod openapi;
 mod options;
 mod patch;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::builtin;
 use super::kinds::Kind;
 use super::request::{Include, Shape};
+use super::{builtin, custom};
 use super::{model, table};
 
 /// One object. `head`: the columns of a table are described.
@@ -19,6 +19,7 @@ pub(crate) fn single(
     now: Timestamp,
     head: bool,
 ) -> Value {
+    let object = &custom::shown(kind, object);
     match shape {
         Shape::Metadata => partial(object),
         Shape::Table => {
@@ -44,6 +45,7 @@ pub(crate) fn list(
     include: Include,
     now: Timestamp,
 ) -> Value {
+    let objects: Vec<Arc<Value>> = objects.iter().map(|object| custom::shown(kind, object)).collect();
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if let Some(next) = page.next {
         metadata["continue"] = next.into();
@@ -59,7 +61,7 @@ pub(crate) fn list(
             let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
             json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})
         }
-        Shape::Table => table::table(kind, objects, &metadata, include, now, true),
+        Shape::Table => table::table(kind, &objects, &metadata, include, now, true),
         Shape::Plain | Shape::Discovery { .. } => {
             let mut items: Vec<Value> = objects.iter().map(|object| whole(kind, object)).collect();
             // Items of built-in kinds do not say what they are: the list does.

@@ -58,13 +58,15 @@ fn the_definitions_of_flinkctl_can_be_applied() {
         body["apiVersion"] = "apiextensions.k8s.io/v1".into();
         body["kind"] = "CustomResourceDefinition".into();
         let name = body["metadata"]["name"].as_str().unwrap().to_owned();
-        let path =
-            format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?fieldManager=test&force=true");
+        let plain = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+        let path = format!("{plain}?fieldManager=test&force=true");
         let made = cluster.patch("apply", &path, &body).ok();
         assert_eq!(made["metadata"]["generation"], 1, "{name}");
+        assert_eq!(made["status"]["conditions"], json!(null), "the server notes later what became of it");
+        let established = cluster.get(&plain).ok();
         assert_eq!(
             cluster.patch("apply", &path, &body).ok()["metadata"]["resourceVersion"],
-            made["metadata"]["resourceVersion"]
+            established["metadata"]["resourceVersion"]
         );
     }
 }
@@ -81,6 +83,36 @@ fn a_definition_is_established_at_once() {
     misnamed["metadata"]["name"] = "wrong.example.com".into();
     let refused = cluster.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &misnamed).refused();
     assert!(refused.1.contains("must be spec.names.plural+\".\"+spec.group"), "{}", refused.1);
+}
+
+#[test]
+fn a_definition_whose_names_are_taken_waits_for_them() {
+    const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let mut cluster = cluster();
+    let mut other = definition();
+    other["metadata"]["name"] = "others.example.com".into();
+    other["spec"]["names"] = json!({"kind": "Thing", "plural": "others", "singular": "other"});
+    cluster.post(DEFINITIONS, &other).ok();
+    let waiting = cluster.get(&format!("{DEFINITIONS}/others.example.com")).ok();
+    assert_eq!(waiting["status"]["acceptedNames"], json!({"plural": "others", "singular": "other", "kind": ""}));
+    assert_eq!(waiting["status"]["conditions"][0]["message"], "\"ThingList\" is already in use");
+    assert_eq!(waiting["status"]["conditions"][1]["reason"], "NotAccepted");
+    assert_eq!(cluster.get("/apis/example.com/v1/namespaces/ns/others").status, 404);
+    cluster.delete(&format!("{DEFINITIONS}/things.example.com"), &json!({})).ok();
+    cluster.get("/apis/example.com/v1/namespaces/ns/others").ok();
+}
+
+#[test]
+fn a_definition_shows_what_was_there_before_as_it_is_now() {
+    let mut cluster = cluster();
+    cluster.post(THINGS, &thing(&json!({"mode": "A"}))).ok();
+    let mut changed = cluster.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com").ok();
+    let spec = changed.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties").unwrap();
+    spec["more"] = json!({"type": "string", "default": "x"});
+    spec.as_object_mut().unwrap().remove("mode");
+    cluster.put("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com", &changed).ok();
+    let shown = cluster.get(THINGS).ok();
+    assert_eq!(shown["items"][0]["spec"], json!({"more": "x", "size": 1}));
 }
 
 #[test]
@@ -107,10 +139,11 @@ fn instances_are_defaulted_pruned_and_validated() {
         json!([
             {"reason": "FieldValueNotSupported", "message": "Unsupported value: \"C\": supported values: \"A\", \"B\"", "field": "spec.mode"},
             {"reason": "FieldValueInvalid", "message": "Invalid value: -1: spec.size in body should be greater than or equal to 0", "field": "spec.size"},
+            {"reason": "FieldValueInvalid", "message": "Invalid value: -1: should be a non-negative integer", "field": ".spec.size"},
             {"reason": "FieldValueInvalid", "message": "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation", "field": "<nil>"},
         ])
     );
-    let words = "Thing.example.com \"t\" is invalid: [spec.mode: Unsupported value: \"C\": supported values: \"A\", \"B\", spec.size: Invalid value: -1: spec.size in body should be greater than or equal to 0, <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]";
+    let words = "Thing.example.com \"t\" is invalid: [spec.mode: Unsupported value: \"C\": supported values: \"A\", \"B\", spec.size: Invalid value: -1: spec.size in body should be greater than or equal to 0, .spec.size: Invalid value: -1: should be a non-negative integer, <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]";
     assert_eq!(refused.refused(), (422, words.to_owned()));
     let rule = cluster.patch("merge", &format!("{THINGS}/t"), &json!({"spec": {"size": 3, "limit": 2}})).refused();
     assert_eq!(

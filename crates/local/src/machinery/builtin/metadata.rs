@@ -37,6 +37,15 @@ pub(crate) fn validate(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<
     errors
 }
 
+/// Judges the metadata of an object within another one, which may have any name that a path can.
+pub(crate) fn validate_embedded(object: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    keys("metadata.name", meta::name(object), &names::path_segment(meta::name(object)), &mut errors);
+    common(object, &mut errors);
+    finalizers(object, &mut errors);
+    errors
+}
+
 /// What may not change, and the rest.
 fn changed(old: &Value, object: &Value, errors: &mut Vec<FieldError>) {
     if meta::deleting(old) {

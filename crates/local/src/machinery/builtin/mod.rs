@@ -5,7 +5,7 @@
 mod defaults;
 pub(crate) mod events;
 mod metadata;
-mod names;
+pub(crate) mod names;
 mod pods;
 mod prepare;
 mod services;
@@ -14,7 +14,7 @@ mod workloads;
 
 use serde_json::{Map, Value};
 
-pub(crate) use metadata::validate as validate_metadata;
+pub(crate) use metadata::{validate as validate_metadata, validate_embedded};
 pub(crate) use names::{label_value, qualified as qualified_name};
 pub(crate) use services::Allocator;
 

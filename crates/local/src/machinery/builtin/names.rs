@@ -14,7 +14,7 @@ fn too_long(text: &str, limit: usize) -> Option<String> {
     (text.len() > limit).then(|| format!("must be no more than {limit} characters"))
 }
 
-pub(super) fn label(text: &str) -> Vec<String> {
+pub(crate) fn label(text: &str) -> Vec<String> {
     let mut wrong: Vec<String> = too_long(text, 63).into_iter().collect();
     let short = text.get(..63).unwrap_or(text).trim_end_matches('-');
     if !meta::is_label(short) || text.ends_with('-') {
@@ -23,7 +23,7 @@ pub(super) fn label(text: &str) -> Vec<String> {
     wrong
 }
 
-pub(super) fn subdomain(text: &str) -> Vec<String> {
+pub(crate) fn subdomain(text: &str) -> Vec<String> {
     let mut wrong: Vec<String> = too_long(text, 253).into_iter().collect();
     let inner = |part: &str| {
         let bytes = part.as_bytes();
@@ -38,7 +38,7 @@ pub(super) fn subdomain(text: &str) -> Vec<String> {
 }
 
 /// A name that is a host name of old.
-pub(super) fn dns_1035(text: &str) -> Vec<String> {
+pub(crate) fn dns_1035(text: &str) -> Vec<String> {
     let mut wrong: Vec<String> = too_long(text, 63).into_iter().collect();
     let fits = text.starts_with(|c: char| c.is_ascii_lowercase())
         && !text.ends_with('-')
@@ -50,7 +50,7 @@ pub(super) fn dns_1035(text: &str) -> Vec<String> {
 }
 
 /// A name that is no more than a part of a path.
-pub(super) fn path_segment(text: &str) -> Vec<String> {
+pub(crate) fn path_segment(text: &str) -> Vec<String> {
     if matches!(text, "." | "..") {
         return vec![format!("may not be '{text}'")];
     }
@@ -104,7 +104,7 @@ pub(crate) fn qualified(text: &str) -> Vec<String> {
 }
 
 /// A key of a ConfigMap or a Secret.
-pub(super) fn config_key(text: &str) -> Vec<String> {
+pub(crate) fn config_key(text: &str) -> Vec<String> {
     let mut wrong: Vec<String> = too_long(text, 253).into_iter().collect();
     if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         wrong.push(KEY.to_owned());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::error::FieldError;
-use super::super::meta;
+use super::super::{definition, meta};
 use super::{Admission, labels, names, selects};
 
 const POD_UPDATES: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
@@ -24,7 +24,7 @@ pub(super) fn object(admission: &Admission<'_>, object: &Value) -> Vec<FieldErro
         "configmaps" => config_map(admission.old, object, &mut errors),
         "leases" => lease(object, &mut errors),
         "secrets" => secret(admission.old, object, &mut errors),
-        "customresourcedefinitions" => definition(object, &mut errors),
+        "customresourcedefinitions" => errors.extend(definition::judge(object, admission.old)),
         _ => {}
     }
     errors
@@ -305,52 +305,6 @@ fn service(object: &Value, errors: &mut Vec<FieldError>) {
                 &one["port"],
                 "must be between 1 and 65535, inclusive",
             )),
-        }
-    }
-}
-
-fn definition(object: &Value, errors: &mut Vec<FieldError>) {
-    let spec = &object["spec"];
-    let expected = format!("{}.{}", meta::text(spec, "/names/plural"), meta::text(spec, "/group"));
-    if meta::name(object) != expected {
-        errors.push(FieldError::invalid(
-            "metadata.name",
-            &meta::name(object).into(),
-            "must be spec.names.plural+\".\"+spec.group",
-        ));
-    }
-    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
-        let detail = "must have exactly one version marked as storage version";
-        errors.push(FieldError::invalid("spec.versions", spec.get("versions").unwrap_or(&Value::Null), detail));
-    }
-    if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster")) {
-        errors.push(FieldError::unsupported("spec.scope", &spec["scope"], &["Cluster".into(), "Namespaced".into()]));
-    }
-    for (index, version) in versions.iter().enumerate() {
-        let at = format!("spec.versions[{index}].schema.openAPIV3Schema");
-        match version.pointer("/schema/openAPIV3Schema") {
-            None => errors.push(FieldError::required(at, "schemas are required")),
-            Some(schema) if schema["type"] != "object" => {
-                errors.push(FieldError::required(format!("{at}.type"), "must be object at the root"));
-            }
-            Some(schema) => structural(schema, &at, errors),
-        }
-    }
-}
-
-/// Every field has a type, unless it may be anything or is an int-or-string.
-fn structural(schema: &Value, at: &str, errors: &mut Vec<FieldError>) {
-    let open = schema["x-kubernetes-preserve-unknown-fields"] == true || schema["x-kubernetes-int-or-string"] == true;
-    if schema.get("type").is_none() && !open {
-        errors.push(FieldError::required(format!("{at}.type"), "must not be empty for specified object fields"));
-    }
-    for (key, child) in labels(schema, "/properties") {
-        structural(child, &format!("{at}.properties[{key}]"), errors);
-    }
-    for key in ["items", "additionalProperties"] {
-        if let Some(child) = schema.get(key).filter(|child| child.is_object()) {
-            structural(child, &format!("{at}.{key}"), errors);
         }
     }
 }

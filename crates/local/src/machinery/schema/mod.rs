@@ -1,15 +1,21 @@
 //! Structural schemas: what is not in them is dropped, what is absent gets its default, what is wrong is refused.
 
+mod bounds;
 mod cel;
 mod default;
+mod embedded;
+mod format;
+mod lists;
 mod prune;
 mod ratchet;
 mod validate;
 
 use serde_json::{Map, Value};
 
-pub(crate) use cel::Rules;
+pub(crate) use cel::{Rules, Verdict};
 pub(crate) use default::apply as apply_defaults;
+pub(crate) use embedded::judge as judge_embedded;
+pub(crate) use lists::duplicates;
 pub(crate) use prune::{prune, unknown};
 pub(crate) use validate::validate;
 

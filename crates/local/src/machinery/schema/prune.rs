@@ -27,10 +27,15 @@ fn walk(schema: &Value, value: &mut Value, path: &str, resource: bool, dropped: 
         Value::Object(map) => {
             let open = preserves_unknown(schema) || schema.get("additionalProperties") == Some(&Value::Bool(true));
             map.retain(|key, child| {
+                let at = join(path, key);
                 if resource && OF_RESOURCES.contains(&key.as_str()) {
+                    // That of the object itself is not the schema's business; that of an object within it is nobody else's.
+                    if key == "metadata" && !path.is_empty() {
+                        typed(model::metadata(), child, &at, dropped);
+                        model::reduce(model::METADATA, child);
+                    }
                     return true;
                 }
-                let at = join(path, key);
                 match properties(schema).and_then(|known| known.get(key)).or_else(|| additional(schema)) {
                     Some(schema) => walk(schema, child, &at, embedded(schema), dropped),
                     None if open => {}

@@ -3,13 +3,12 @@
 use serde_json::Value;
 
 use super::super::builtin::{self, Admission, Allocator};
-use super::super::custom::{self, Custom};
 use super::super::error::{Failure, FieldError, Result};
 use super::super::fields::{Node, Tracking};
 use super::super::kinds::Kind;
 use super::super::request::FieldValidation;
-use super::super::{Machinery, meta, model, schema};
-use super::Call;
+use super::super::{Machinery, definition, meta, model, schema};
+use super::{Call, conform};
 
 /// Where an object comes from decides how unknown fields in it are spoken of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,29 +26,20 @@ impl Machinery {
         let kind = call.kind.clone();
         let mut errors = Vec::new();
         if let Some(custom) = &kind.custom {
-            errors.extend(builtin::validate_metadata(&kind, new, old));
-            conform(custom, old, new, &mut errors);
+            let verdict = conform::judge(&kind, custom, call.subresource(), old, new);
+            errors.extend(verdict.errors);
+            call.warnings.borrow_mut().extend(verdict.warnings);
         } else {
             let addresses = Allocator { store: &self.store, subnet: self.settings.service_subnet };
             let admission = Admission { kind: &kind, old, subresource: call.subresource(), addresses };
+            if kind.resource == "customresourcedefinitions" && call.subresource().is_empty() {
+                definition::prepare(new);
+            }
             errors.extend(builtin::prepare(&admission, new));
             errors.extend(builtin::validate_metadata(&kind, new, old));
             errors.extend(builtin::validate(&admission, new));
-            if kind.resource == "customresourcedefinitions" {
-                custom::establish(new, call.now);
-            }
         }
         if errors.is_empty() { Ok(()) } else { Err(call.invalid(meta::name(new), &errors)) }
-    }
-}
-
-fn conform(custom: &Custom, old: Option<&Value>, new: &Value, errors: &mut Vec<FieldError>) {
-    errors.extend(schema::validate(&custom.schema, new, old));
-    if custom.rules.exist() && errors.iter().any(FieldError::blocks_rules) {
-        let detail = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
-        errors.push(FieldError::invalid("", &Value::Null, detail));
-    } else {
-        errors.extend(custom.rules.check(&custom.schema, new, old));
     }
 }
 

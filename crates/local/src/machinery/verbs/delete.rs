@@ -159,7 +159,6 @@ impl Machinery {
         let object = self.commit(&kind, key, new);
         if kind.resource == "customresourcedefinitions" {
             self.delete_instances(call, &object);
-            return Ok(if self.store.get(key).is_some() { Outcome::Pending(object) } else { Outcome::Gone(object) });
         }
         Ok(Outcome::Pending(object))
     }

@@ -2,6 +2,7 @@
 
 mod admit;
 mod below;
+mod conform;
 mod create;
 mod decode;
 mod delete;
@@ -24,7 +25,7 @@ use super::kinds::Kind;
 use super::meta::Entropy;
 use super::options::Options;
 use super::request::{self, FieldValidation, Include, Query, Shape, Target};
-use super::{Context, JSON, Machinery, Reply, Request, present};
+use super::{Context, JSON, Machinery, Reply, Request, custom, present};
 
 pub(crate) use admit::Source;
 pub(crate) use decode::decode;
@@ -109,7 +110,15 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
         warnings: warnings.clone(),
         target,
     };
-    dispatch(machinery, call).map_err(|failure| Failure { warnings: warnings.take(), ..failure })
+    if let Some(custom) = &call.kind.custom {
+        warnings.borrow_mut().extend(custom.deprecation.clone());
+    }
+    let defines = call.kind.resource == "customresourcedefinitions" && request.method != Method::GET;
+    let reply = dispatch(machinery, call).map_err(|failure| Failure { warnings: warnings.take(), ..failure });
+    if defines {
+        machinery.settle_definitions(context.now);
+    }
+    reply
 }
 
 fn dispatch(machinery: &mut Machinery, call: Call<'_>) -> Result<Reply> {
@@ -138,8 +147,8 @@ impl Machinery {
             return Err(Failure::no_such_path());
         }
         let key = call.kind.key(call.namespace(), name);
-        let object = self.store.get(&key).cloned().ok_or_else(|| call.not_found(name))?;
-        Ok((key, object))
+        let object = self.store.get(&key).ok_or_else(|| call.not_found(name))?;
+        Ok((key, custom::shown(&call.kind, object)))
     }
 }
 

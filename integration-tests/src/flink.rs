@@ -41,6 +41,11 @@ impl Flink {
         Ok(answer["status"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// When a job was started, in milliseconds since 1970.
+    pub async fn started(&self, job: &str) -> Result<u64> {
+        self.get(&format!("/jobs/{job}")).await?["start-time"].as_u64().context("Flink tells when the job started")
+    }
+
     /// The savepoint or checkpoint from which a job was last restored.
     pub async fn restored_from(&self, job: &str) -> Result<Option<String>> {
         let answer = self.get(&format!("/jobs/{job}/checkpoints")).await?;

@@ -188,6 +188,11 @@ impl Local {
         self.kubectl_with(&["apply", "-f", "-"], Some(manifest)).await
     }
 
+    /// `kubectl create -f -` of a manifest.
+    pub async fn create_text(&self, manifest: String) -> Result<String> {
+        self.kubectl_with(&["create", "-f", "-"], Some(manifest)).await
+    }
+
     /// `kubectl port-forward` to a port of `pod/NAME` or `svc/NAME`.
     pub async fn forward(&self, target: &str, port: u16) -> Result<Forward> {
         Forward::start(self.kubectl_command(&["port-forward", target, &format!(":{port}")])).await

@@ -23,6 +23,8 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, uid: &str) -> Step {
     }
     match &observed.flink {
         Reading::Unknown { why, since } => unreachable(observed, step, manager, why, *since),
+        // Only one that was taken over can be: nothing is done to it that its Flink may not understand.
+        Reading::Known(flink) if !flink.supported => step.wait(Waiting::Unsupported { version: flink.version.clone() }),
         Reading::Known(flink) => converge(observed, step, manager, flink),
     }
 }

@@ -36,6 +36,13 @@ pub fn clusters() -> Vec<Row> {
             .pods(|pod| pod.incarnation = u32::from(pod.role == Role::JobManager))
             .row("cluster started, some pods adopted"),
         started().pods(|pod| pod.incarnation = 1).row("cluster started, all pods adopted"),
+        cluster_case::fresh()
+            .with(|case| case.record = started().pods(|pod| pod.incarnation = 1).step().record)
+            .job_manager(1)
+            .pods(|pod| pod.uid = "jm-0".into())
+            .answers(2)
+            .flink(|flink| flink.supported = false)
+            .row("cluster taken over, its Flink is too old"),
         started().asks(api::Action::Stop).row("cluster started, STOP: looked at later"),
         started().pods(|pod| pod.state = PodState::Over { detail: None }).row("cluster started, pods ended"),
         cluster("Started", false).row("cluster started, no pods"),

@@ -56,6 +56,7 @@ fn downgrade(schema: &mut Value) {
             if map.contains_key("oneOf") && !map.contains_key("type") {
                 map.insert("type".into(), "string".into());
             }
+            leave_open(map);
             for key in ["oneOf", "anyOf", "not", "nullable", "allOf", "$schema"] {
                 if map.get(key).is_some_and(|value| !value["type"].is_string()) {
                     map.remove(key);
@@ -70,6 +71,32 @@ fn downgrade(schema: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// What may also be null, or hold more than its schema says, is of no type in version 2: `kubectl` would refuse what is in it.
+fn leave_open(map: &mut Map<String, Value>) {
+    let is_nullable = |schema: &Value| schema["nullable"] == true;
+    let (nullable, open) = (
+        map.get("nullable") == Some(&true.into()),
+        map.get("x-kubernetes-preserve-unknown-fields") == Some(&true.into()),
+    );
+    if nullable || open {
+        map.remove("items");
+        map.remove("properties");
+        let of_type = |text: &str| map.get("type").is_some_and(|found| found == text);
+        if nullable || of_type("array") || of_type("object") {
+            map.remove("type");
+        }
+    }
+    let Some(Value::Object(properties)) = map.get("properties") else { return };
+    let optional: Vec<String> =
+        properties.iter().filter(|(_, schema)| is_nullable(schema)).map(|(name, _)| name.clone()).collect();
+    if let Some(Value::Array(required)) = map.get_mut("required") {
+        required.retain(|name| !optional.iter().any(|one| name == one.as_str()));
+    }
+    if map.get("required").is_some_and(|required| required == &json!([])) {
+        map.remove("required");
     }
 }
 
@@ -168,6 +195,27 @@ fn extensions(message: &mut Message, number: u64, of: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_hold_more_than_its_schema_says_is_left_open() {
+        let mut schema = json!({
+            "type": "object", "required": ["a", "b"],
+            "properties": {
+                "a": {"type": "string", "nullable": true},
+                "b": {"type": "array", "items": {
+                    "type": "object", "required": ["name"], "properties": {"name": {"type": "string"}},
+                    "x-kubernetes-preserve-unknown-fields": true,
+                }},
+            },
+        });
+        downgrade(&mut schema);
+        let open = json!({"required": ["name"], "x-kubernetes-preserve-unknown-fields": true});
+        let wanted = json!({
+            "type": "object", "required": ["b"],
+            "properties": {"a": {}, "b": {"type": "array", "items": open}},
+        });
+        assert_eq!(schema, wanted);
+    }
 
     #[test]
     fn lists_of_references_are_turned_into_definitions() {

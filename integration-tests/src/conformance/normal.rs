@@ -108,9 +108,14 @@ impl Normal {
     }
 }
 
-/// Puts in one order what has none: conflicts of an apply, what is wrong with a custom resource, and what is wrong with the schemas
+/// Puts in one order what has none: resources of a group, conflicts of an apply, what is wrong with a custom resource, and what is wrong with the schemas
 /// of a definition: the server walks through maps in no order.
 fn unorder(members: &mut Map<String, Value>) {
+    if let Some(resources) = members.get_mut("resources").and_then(Value::as_array_mut)
+        && resources.iter().all(|resource| resource["name"].is_string())
+    {
+        resources.sort_by_cached_key(|resource| resource["name"].to_string());
+    }
     let Some(details) = members.get("details") else { return };
     let group = details["group"].as_str().unwrap_or_default().to_owned();
     let custom = group.rsplit('.').next() == Some("test") || group == "nextbreakpoint.com";

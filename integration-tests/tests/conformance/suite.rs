@@ -68,6 +68,10 @@ fn play() -> Result<ExitCode> {
             random::check(servers, seed, STEPS).await
         }));
     }
+    // Several areas at once: `discovery|tables`.
+    if let Some(filter) = arguments.filter.take_if(|filter| filter.contains('|')) {
+        trials.retain(|trial| filter.split('|').any(|part| trial.name().contains(part)));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     let servers = Arc::into_inner(servers).context("a test still holds the servers")?;
     runtime.block_on(servers.stop())?;

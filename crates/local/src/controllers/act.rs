@@ -7,7 +7,7 @@ use http::{Method, Request};
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::cache::{Cache, Changed, Key, NAMESPACES, Resource};
+use super::cache::{Cache, Changed, EVENTS, Key, NAMESPACES, Resource};
 use super::object;
 
 /// Who writes, as managed fields show it.
@@ -101,8 +101,7 @@ pub async fn perform(client: &Client, cache: &mut Cache, act: &Act) -> Result<Ve
         }
         Act::FinalizeNamespace { name } => finalize_namespace(client, cache, name).await,
         Act::Tell { from, about, kind, reason, message } => {
-            tell(client, from, about, (kind, reason, message)).await;
-            Ok(Vec::new())
+            Ok(tell(client, cache, from, about, (kind, reason, message)).await)
         }
     }
 }
@@ -193,14 +192,36 @@ async fn finalize_namespace(client: &Client, cache: &mut Cache, name: &str) -> R
     }
 }
 
-/// An event that cannot be written is no reason to stop.
-async fn tell(client: &Client, from: &str, about: &Value, (kind, reason, message): (&str, &str, &str)) {
+/// An event that cannot be written is no reason to stop. What was told before is counted.
+async fn tell(
+    client: &Client,
+    cache: &mut Cache,
+    from: &str,
+    about: &Value,
+    (kind, reason, message): (&str, &str, &str),
+) -> Vec<Changed> {
     let namespace = Some(object::namespace(about)).filter(|namespace| !namespace.is_empty()).unwrap_or("default");
-    let now = object::seconds(jiff::Timestamp::now());
+    let time = jiff::Timestamp::now();
+    let now = object::seconds(time);
+    let path = format!("/api/v1/namespaces/{namespace}/events");
+    let again = cache.objects(EVENTS).map(|(_, event)| event).find(|event| {
+        object::namespace(event) == namespace
+            && object::text(event, "/involvedObject/uid") == object::uid(about)
+            && object::text(event, "/source/component") == from
+            && ["type", "reason", "message"].map(|field| event[field].as_str().unwrap_or_default())
+                == [kind, reason, message]
+    });
+    if let Some(before) = again {
+        let patch = json!({"count": before["count"].as_i64().unwrap_or(1) + 1, "lastTimestamp": now});
+        let path = format!("{path}/{}", object::name(before));
+        if let Ok(event) = request(client, Method::PATCH, &path, &patch).await {
+            return cache.put(EVENTS, event).into_iter().collect();
+        }
+    }
     let event = json!({
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": format!("{}.", object::name(about)), "namespace": namespace},
+        "metadata": {"name": format!("{}.{:x}", object::name(about), time.as_nanosecond()), "namespace": namespace},
         "involvedObject": {
             "apiVersion": about["apiVersion"],
             "kind": about["kind"],
@@ -218,9 +239,12 @@ async fn tell(client: &Client, from: &str, about: &Value, (kind, reason, message
         "source": {"component": from},
         "reportingComponent": from,
     });
-    let path = format!("/api/v1/namespaces/{namespace}/events");
-    if let Err(error) = request(client, Method::POST, &path, &event).await {
-        tracing::debug!(%error, reason, "failed to write an event");
+    match request(client, Method::POST, &path, &event).await {
+        Ok(event) => cache.put(EVENTS, event).into_iter().collect(),
+        Err(error) => {
+            tracing::debug!(%error, reason, "failed to write an event");
+            Vec::new()
+        }
     }
 }
 

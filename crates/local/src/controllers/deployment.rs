@@ -1,29 +1,45 @@
 //! Deployment: one ReplicaSet for each version of its template, and the way from the old ones to the new one.
 //!
-//! Left out: proportional scaling in the middle of a rollout, and rollback by `kubectl rollout undo` beyond what
-//! writing an old template again does.
+//! Left out: proportional scaling in the middle of a rollout.
 //!
 //! Invariant: the ReplicaSet of a template is found by the digest of the template, which is in its name: it is made once.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Step;
 use super::act::Act;
 use super::cache::{Cache, DEPLOYMENTS, Key, PODS, REPLICA_SETS};
+use super::claim;
 use super::object::{self, pod};
 use super::rollout::{self, Plan};
 
 const FROM: &str = "deployment-controller";
 const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
+/// The revisions that a replica set had before its template was wanted again.
+const HISTORY: &str = "deployment.kubernetes.io/revision-history";
+const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
+const MOST: &str = "deployment.kubernetes.io/max-replicas";
+/// Annotations of a deployment that its replica sets do not get.
+const OWN: [&str; 6] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deprecated.deployment.rollback.to",
+    REVISION,
+    HISTORY,
+    DESIRED,
+    MOST,
+];
 
 pub fn step(cache: &Cache, key: &Key, now: Timestamp) -> Step {
     let Some(deployment) = cache.get(key).filter(|deployment| !object::deleting(deployment)) else {
         return Step::default();
     };
-    let mut step = Step::default();
+    let mut step = Step { acts: claim::settle(cache, deployment, REPLICA_SETS, |_| true), wake: None };
+    if !step.acts.is_empty() {
+        return step;
+    }
     let hash = hash(&deployment["spec"]["template"]);
     let sets: Vec<&Value> = cache
         .controlled(object::uid(deployment), REPLICA_SETS)
@@ -51,14 +67,8 @@ pub fn step(cache: &Cache, key: &Key, now: Timestamp) -> Step {
 
 fn view(deployment: &Value, new: Option<&Value>, old: &[&Value], running_old_pods: bool) -> rollout::View {
     let wanted = replicas(deployment);
-    let rolling = &deployment["spec"]["strategy"]["rollingUpdate"];
     let available = |set: &Value| object::number(set, "/status/availableReplicas").unwrap_or(0);
-    let mut surge = share(&rolling["maxSurge"], wanted, true);
-    let unavailable = share(&rolling["maxUnavailable"], wanted, false);
-    if surge == 0 && unavailable == 0 {
-        // Both round to nothing: one has to give, or nothing ever moves.
-        surge = 1;
-    }
+    let (surge, unavailable) = bounds(deployment);
     rollout::View {
         recreate: object::text(deployment, "/spec/strategy/type") == "Recreate",
         wanted,
@@ -68,6 +78,15 @@ fn view(deployment: &Value, new: Option<&Value>, old: &[&Value], running_old_pod
         old: old.iter().map(|set| rollout::Set { replicas: replicas(set), available: available(set) }).collect(),
         running_old_pods,
     }
+}
+
+/// How many replicas there may be above the wanted number, and how many may be missing.
+fn bounds(deployment: &Value) -> (i64, i64) {
+    let (wanted, rolling) = (replicas(deployment), &deployment["spec"]["strategy"]["rollingUpdate"]);
+    let surge = share(&rolling["maxSurge"], wanted, true);
+    let unavailable = share(&rolling["maxUnavailable"], wanted, false);
+    // Where both round to nothing one has to give, or nothing ever moves.
+    if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
 }
 
 fn carry_out(deployment: &Value, new: Option<&Value>, old: &[&Value], hash: &str, plan: &Plan, acts: &mut Vec<Act>) {
@@ -80,23 +99,36 @@ fn carry_out(deployment: &Value, new: Option<&Value>, old: &[&Value], hash: &str
             scale(deployment, set, target, acts);
             // An old template that is wanted again is the newest revision.
             let newest = old.iter().map(|set| self::revision(set)).max().unwrap_or(0);
-            if self::revision(set) <= newest {
-                acts.push(annotate(REPLICA_SETS, set, newest + 1));
-                newest + 1
-            } else {
-                self::revision(set)
+            let mut wanted = copied(deployment);
+            wanted.retain(|key, value| set["metadata"]["annotations"].get(key) != Some(value));
+            let before = self::revision(set);
+            if before <= newest {
+                wanted.insert(REVISION.into(), (newest + 1).to_string().into());
+                if before > 0 {
+                    let past =
+                        object::text(&set["metadata"]["annotations"], &format!("/{}", HISTORY.replace('/', "~1")));
+                    let comma = if past.is_empty() { "" } else { "," };
+                    wanted.insert(HISTORY.into(), format!("{past}{comma}{before}").into());
+                }
             }
+            if !wanted.is_empty() {
+                acts.push(annotate(REPLICA_SETS, set, &wanted));
+            }
+            before.max(newest + i64::from(before <= newest))
         }
         (None, Some(target)) => {
             acts.push(Act::Create { resource: REPLICA_SETS, object: new_set(deployment, hash, target, revision + 1) });
-            let message = format!("Scaled up replica set {}-{hash} from 0 to {target}", object::name(deployment));
-            acts.push(tell(deployment, message));
+            if target > 0 {
+                let message = format!("Scaled up replica set {}-{hash} from 0 to {target}", object::name(deployment));
+                acts.push(tell(deployment, message));
+            }
             revision + 1
         }
         (_, None) => return,
     };
     if deployment["metadata"]["annotations"][REVISION] != own_revision.to_string().as_str() {
-        acts.push(annotate(DEPLOYMENTS, deployment, own_revision));
+        let revision = Map::from_iter([(REVISION.to_owned(), own_revision.to_string().into())]);
+        acts.push(annotate(DEPLOYMENTS, deployment, &revision));
     }
 }
 
@@ -108,7 +140,9 @@ fn scale(deployment: &Value, set: &Value, target: i64, acts: &mut Vec<Act>) {
     acts.push(Act::Patch {
         key: Key::of(REPLICA_SETS, set),
         subresource: "",
-        patch: json!({"metadata": {"uid": object::uid(set)}, "spec": {"replicas": target}}),
+        patch: json!({
+            "metadata": {"uid": object::uid(set), "annotations": sizes(deployment)}, "spec": {"replicas": target},
+        }),
     });
     let direction = if target > current { "up" } else { "down" };
     let message = format!("Scaled {direction} replica set {} from {current} to {target}", object::name(set));
@@ -140,6 +174,9 @@ fn new_set(deployment: &Value, hash: &str, replicas: i64, revision: i64) -> Valu
         "selector": selector,
         "template": template,
     });
+    let mut annotations = copied(deployment);
+    annotations.extend(sizes(deployment));
+    annotations.insert(REVISION.into(), revision.to_string().into());
     json!({
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
@@ -147,18 +184,33 @@ fn new_set(deployment: &Value, hash: &str, replicas: i64, revision: i64) -> Valu
             "name": format!("{}-{hash}", object::name(deployment)),
             "namespace": object::namespace(deployment),
             "labels": template["metadata"]["labels"],
-            "annotations": {REVISION: revision.to_string()},
+            "annotations": annotations,
             "ownerReferences": [object::controller_reference(deployment)],
         },
         "spec": spec,
     })
 }
 
-fn annotate(resource: &'static str, object: &Value, revision: i64) -> Act {
+/// The annotations that a deployment hands down.
+fn copied(deployment: &Value) -> Map<String, Value> {
+    let mut annotations = deployment["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+    annotations.retain(|key, _| !OWN.contains(&key.as_str()));
+    annotations
+}
+
+/// How many replicas are wanted, and how many there may be, when a replica set is scaled.
+fn sizes(deployment: &Value) -> Map<String, Value> {
+    let wanted = replicas(deployment);
+    let rolling = object::text(deployment, "/spec/strategy/type") != "Recreate";
+    let most = wanted + if rolling { bounds(deployment).0 } else { 0 };
+    Map::from_iter([(DESIRED.to_owned(), wanted.to_string().into()), (MOST.to_owned(), most.to_string().into())])
+}
+
+fn annotate(resource: &'static str, object: &Value, annotations: &Map<String, Value>) -> Act {
     Act::Patch {
         key: Key::of(resource, object),
         subresource: "",
-        patch: json!({"metadata": {"uid": object::uid(object), "annotations": {REVISION: revision.to_string()}}}),
+        patch: json!({"metadata": {"uid": object::uid(object), "annotations": annotations}}),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod act;
 mod cache;
+mod claim;
 mod deployment;
 mod expiry;
 mod feed;
@@ -152,11 +153,42 @@ impl Controllers {
         self.queue.wake(item.clone(), step.wake);
         for act in &step.acts {
             match act::perform(&self.client, &mut self.cache, act).await {
-                Ok(changed) => changed.iter().for_each(|changed| self.route(changed)),
+                Ok(changed) => {
+                    for changed in &changed {
+                        self.route(changed);
+                    }
+                    self.tell_of_pods(&item, act, &changed).await;
+                }
                 Err(error) => return self.fail(item, act, &error).await,
             }
         }
         self.queue.succeeded(&item);
+    }
+
+    /// Tells the owner of pods which ones came and went.
+    async fn tell_of_pods(&mut self, (role, key): &Item, act: &Act, changed: &[Changed]) {
+        if !matches!(role, Role::ReplicaSet | Role::Job) {
+            return;
+        }
+        let news: Vec<(&str, String)> = match act {
+            Act::Create { resource: PODS, .. } => {
+                let created = changed.iter().filter_map(|changed| changed.new.as_ref());
+                created.map(|pod| ("SuccessfulCreate", format!("Created pod: {}", object::name(pod)))).collect()
+            }
+            Act::Delete { key: pod, .. } if pod.resource == PODS => {
+                vec![("SuccessfulDelete", format!("Deleted pod: {}", pod.name))]
+            }
+            _ => return,
+        };
+        let Some(about) = self.cache.get(key).map(|owner| reference(owner)) else { return };
+        for (reason, message) in news {
+            let tell = Act::Tell { from: role.component(), about: about.clone(), kind: "Normal", reason, message };
+            if let Ok(changed) = act::perform(&self.client, &mut self.cache, &tell).await {
+                for changed in &changed {
+                    self.route(changed);
+                }
+            }
+        }
     }
 
     async fn fail(&mut self, item: Item, act: &Act, error: &act::Error) {
@@ -210,6 +242,7 @@ impl Controllers {
             _ => {}
         }
         self.route_owners(changed);
+        self.route_orphan(changed);
         self.route_garbage(changed);
         self.route_content(changed);
     }
@@ -265,6 +298,21 @@ impl Controllers {
             if let Some(above) = above {
                 self.queue.push(Role::Deployment, above);
             }
+        }
+    }
+
+    /// What nobody controls is looked at by those who may adopt it.
+    fn route_orphan(&mut self, changed: &Changed) {
+        let Some(new) = changed.new.as_ref().filter(|new| claim::is_orphan(new)) else { return };
+        let (owners, role) = match changed.key.resource.as_str() {
+            PODS => (REPLICA_SETS, Role::ReplicaSet),
+            REPLICA_SETS => (DEPLOYMENTS, Role::Deployment),
+            _ => return,
+        };
+        let found =
+            self.cache.objects(owners).filter(|(_, owner)| claim::matches(owner, new)).map(|(key, _)| key.clone());
+        for key in found.collect::<Vec<_>>() {
+            self.queue.push(role, key);
         }
     }
 

@@ -1,6 +1,6 @@
 //! ReplicaSet: as many pods as it says, made from its template.
 //!
-//! Invariant: pods are the ones that its uid controls; labels decide nothing, and no pod is adopted.
+//! Invariant: pods are the ones that its uid controls; by their labels it only adopts them and lets them go.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -8,11 +8,15 @@ use serde_json::{Value, json};
 use super::Step;
 use super::act::Act;
 use super::cache::{Cache, Key, PODS, REPLICA_SETS};
+use super::claim;
 use super::object::{self, pod};
 
 pub fn step(cache: &Cache, key: &Key, now: Timestamp) -> Step {
     let Some(set) = cache.get(key).filter(|set| !object::deleting(set)) else { return Step::default() };
-    let mut step = Step::default();
+    let mut step = Step { acts: claim::settle(cache, set, PODS, pod::active), wake: None };
+    if !step.acts.is_empty() {
+        return step;
+    }
     let mut active: Vec<&Value> =
         cache.controlled(object::uid(set), PODS).map(AsRef::as_ref).filter(|pod| pod::active(pod)).collect();
     let wanted = object::number(set, "/spec/replicas").unwrap_or(1).max(0);

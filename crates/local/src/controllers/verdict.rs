@@ -134,10 +134,19 @@ pub(super) fn status(job: &Value, pods: &Pods<'_>, next: &Next<'_>) -> Value {
     status
 }
 
-/// The event of a job that has just finished.
+/// The event of a job that has just been suspended, resumed or finished.
 pub(super) fn news(job: &Value, status: &Value) -> Option<Act> {
     let after = json!({"status": status});
     let about = super::reference(job);
+    let suspended = |job: &Value| object::condition(job, "Suspended").map(|condition| condition["status"] == "True");
+    let told = match (suspended(job), suspended(&after)) {
+        (before, Some(true)) if before != Some(true) => Some(("Suspended", "Job suspended")),
+        (Some(true), Some(false)) => Some(("Resumed", "Job resumed")),
+        _ => None,
+    };
+    if let Some((reason, message)) = told {
+        return Some(Act::Tell { from: FROM, about, kind: "Normal", reason, message: message.to_owned() });
+    }
     if object::holds(&after, "Complete") {
         let message = "Job completed".to_owned();
         return Some(Act::Tell { from: FROM, about, kind: "Normal", reason: "Completed", message });

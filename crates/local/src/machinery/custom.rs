@@ -25,6 +25,8 @@ pub(crate) struct Custom {
     pub varies: bool,
     /// What is said to everybody who uses the version.
     pub deprecation: Option<String>,
+    /// The version in which objects are stored.
+    pub stored: String,
 }
 
 /// Adds (or replaces) the kinds of a definition.
@@ -90,8 +92,18 @@ fn kind(definition: &Value, version: &Value) -> Kind {
             since: 0,
             varies: varies(definition),
             deprecation: deprecation(definition, version),
+            stored: stored_version(definition).to_owned(),
         }),
     }
+}
+
+fn stored_version(definition: &Value) -> &str {
+    let versions = definition["spec"]["versions"].as_array().into_iter().flatten();
+    versions
+        .filter(|version| version["storage"] == true)
+        .map(|version| text(version, "/name"))
+        .next()
+        .unwrap_or_default()
 }
 
 fn varies(definition: &Value) -> bool {

@@ -1,6 +1,9 @@
 //! What is served: groups, versions, resources, in the old form (one document per version) and the aggregated one.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::error::{Failure, Result};
 use super::kinds::Kind;
@@ -37,7 +40,7 @@ impl Machinery {
 
     fn top(&self, core: bool, request: &Request) -> Result<Reply> {
         if let Shape::Discovery { beta } = Shape::negotiate(request.accept.as_deref())? {
-            let groups: Vec<&str> = if core { vec![""] } else { self.kinds.groups().collect() };
+            let groups: Vec<&str> = if core { vec![""] } else { self.kinds.groups() };
             let items: Vec<Value> = groups.into_iter().map(|group| self.aggregated(group)).collect();
             let version = if beta { "v2beta1" } else { "v2" };
             let body = json!({
@@ -53,7 +56,7 @@ impl Machinery {
         if core {
             return Ok(answer(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})));
         }
-        let groups: Vec<Value> = self.kinds.groups().filter_map(|group| self.group(group)).collect();
+        let groups: Vec<Value> = self.kinds.groups().into_iter().filter_map(|group| self.group(group)).collect();
         Ok(answer(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
     }
 
@@ -68,10 +71,14 @@ impl Machinery {
         let kinds = self.kinds.resources(group, version).ok_or_else(Failure::no_such_path)?;
         let mut resources = Vec::new();
         for kind in kinds {
-            resources.push(with(
+            let mut row = with(
                 json!({"name": kind.resource, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.name, "verbs": kind.verbs()}),
                 names(kind),
-            ));
+            );
+            if let Some((group, version)) = kind.stored_as() {
+                row["storageVersionHash"] = digest(&format!("{group}/{version}/{}", kind.name)).into();
+            }
+            resources.push(row);
             for subresource in &kind.subresources {
                 let (group, version, answer, verbs) = below(kind, subresource);
                 let mut row = json!({
@@ -130,6 +137,11 @@ fn version() -> Value {
         "major": "1", "minor": "36", "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "rustc", "platform": "linux/amd64",
     })
+}
+
+/// By this clients see that objects have come to be stored in another version.
+fn digest(stored: &str) -> String {
+    STANDARD.encode(&Sha256::digest(stored.as_bytes())[..8])
 }
 
 fn names(kind: &Kind) -> Value {

@@ -195,6 +195,12 @@ impl Failure {
         Self::new(406, "NotAcceptable", message).with(json!({}))
     }
 
+    /// A form of an answer (a table in some version) that nobody makes.
+    pub fn no_such_form() -> Self {
+        let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+        Self::new(406, "NotAcceptable", message)
+    }
+
     pub fn expired(asked: u64, oldest: u64) -> Self {
         Self::new(410, "Expired", format!("too old resource version: {asked} ({oldest})"))
     }
@@ -213,7 +219,7 @@ impl Failure {
             .collect();
         let mut details = names(group, kind, name);
         details["causes"] = Value::Array(causes);
-        let what = if kind.is_empty() { String::new() } else { qualified(group, kind) };
+        let what = qualified(group, kind);
         Self::new(422, "Invalid", format!("{what} \"{name}\" is invalid: {text}")).with(details)
     }
 

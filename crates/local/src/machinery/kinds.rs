@@ -1,7 +1,7 @@
 //! The kinds that are served: the built-in table, and room for those that custom resource definitions add.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::custom::Custom;
 
@@ -64,15 +64,27 @@ impl Kind {
     }
 
     pub fn verbs(&self) -> &'static [&'static str] {
-        if self.group == METRICS {
-            &["get", "list"]
-        } else if self.transient {
-            &["create"]
-        } else if self.custom.is_some() {
-            &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
-        } else {
-            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+        match &self.custom {
+            _ if self.transient => &["create"],
+            _ if self.group == METRICS => &["get", "list"],
+            // Nothing new comes while the definition is being deleted.
+            Some(custom) if custom.terminating => &["delete", "deletecollection", "get", "list", "watch"],
+            Some(_) => &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"],
+            None if self.resource == "namespaces" => &["create", "delete", "get", "list", "patch", "update", "watch"],
+            None => &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         }
+    }
+
+    /// Group and version in which objects are stored; nothing for what is never stored.
+    pub fn stored_as(&self) -> Option<(&str, &str)> {
+        let group = if self.renames_events() { "" } else { self.group.as_str() };
+        let version = match &self.custom {
+            Some(custom) => &custom.stored,
+            // Definitions are still kept in their first form.
+            None if self.resource == "customresourcedefinitions" => "v1beta1",
+            None => self.version.as_str(),
+        };
+        (!self.transient && self.group != METRICS).then_some((group, version))
     }
 
     /// Whether `spec` (or all but `status`) is counted by `metadata.generation`.
@@ -181,9 +193,11 @@ impl Kinds {
         self.groups.get(group)?.get(version)?.get(resource)
     }
 
-    /// Groups other than the core one.
-    pub fn groups(&self) -> impl Iterator<Item = &str> {
-        self.groups.keys().map(String::as_str).filter(|group| !group.is_empty())
+    /// Groups other than the core one, the most important first.
+    pub fn groups(&self) -> Vec<&str> {
+        let mut groups: Vec<&str> = self.groups.keys().map(String::as_str).filter(|group| !group.is_empty()).collect();
+        groups.sort_by_key(|group| IMPORTANCE.iter().position(|known| known == group).unwrap_or(IMPORTANCE.len()));
+        groups
     }
 
     /// Versions of a group, the preferred one first.
@@ -237,8 +251,12 @@ impl Row {
         self
     }
 
-    const fn all(mut self) -> Self {
-        self.categories = &["all"];
+    const fn all(self) -> Self {
+        self.category(&["all"])
+    }
+
+    const fn category(mut self, categories: &'static [&'static str]) -> Self {
+        self.categories = categories;
         self
     }
 
@@ -268,7 +286,7 @@ impl Row {
             categories: own(self.categories),
             subresources: own(self.subresources),
             scale,
-            transient: self.group == "authorization.k8s.io",
+            transient: matches!(self.group, AUTHENTICATION | AUTHORIZATION),
             custom: None,
             prefix: format!("/{}/{}/", if stored.is_empty() { "core" } else { stored }, self.resource),
         }
@@ -278,6 +296,25 @@ impl Row {
 const METRICS: &str = "metrics.k8s.io";
 const APPS: &str = "apps";
 const RBAC: &str = "rbac.authorization.k8s.io";
+const AUTHENTICATION: &str = "authentication.k8s.io";
+const AUTHORIZATION: &str = "authorization.k8s.io";
+
+/// The order in which groups are listed; those of definitions follow.
+const IMPORTANCE: [&str; 9] = [
+    APPS,
+    "events.k8s.io",
+    AUTHENTICATION,
+    AUTHORIZATION,
+    "batch",
+    RBAC,
+    "apiextensions.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+];
+
+/// What is sent to a service account's `token`; no resource of its own.
+pub(crate) static TOKEN_REQUEST: LazyLock<Arc<Kind>> =
+    LazyLock::new(|| Arc::new(row(AUTHENTICATION, "tokenrequests", "TokenRequest", true).kind()));
 
 const BUILTIN: &[Row] = &[
     row("", "namespaces", "Namespace", false).short(&["ns"]).sub(&["status", "finalize"]),
@@ -298,6 +335,8 @@ const BUILTIN: &[Row] = &[
     row("", "endpoints", "Endpoints", true).short(&["ep"]),
     row("", "nodes", "Node", false).short(&["no"]).sub(&["status"]),
     row("", "persistentvolumeclaims", "PersistentVolumeClaim", true).short(&["pvc"]).sub(&["status"]),
+    row("", "resourcequotas", "ResourceQuota", true).short(&["quota"]).sub(&["status"]),
+    row("", "limitranges", "LimitRange", true).short(&["limits"]),
     row("events.k8s.io", "events", "Event", true).short(&["ev"]),
     row(APPS, "deployments", "Deployment", true).short(&["deploy"]).all().sub(&["status", "scale"]),
     row(APPS, "replicasets", "ReplicaSet", true).short(&["rs"]).all().sub(&["status", "scale"]),
@@ -306,15 +345,18 @@ const BUILTIN: &[Row] = &[
     row("discovery.k8s.io", "endpointslices", "EndpointSlice", true),
     row("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", false)
         .short(&["crd", "crds"])
+        .category(&["api-extensions"])
         .sub(&["status"]),
     row(RBAC, "roles", "Role", true),
     row(RBAC, "rolebindings", "RoleBinding", true),
     row(RBAC, "clusterroles", "ClusterRole", false),
     row(RBAC, "clusterrolebindings", "ClusterRoleBinding", false),
-    row("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", true),
-    row("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", false),
-    row("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", false),
-    row("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", false),
+    row(AUTHENTICATION, "selfsubjectreviews", "SelfSubjectReview", false),
+    row(AUTHENTICATION, "tokenreviews", "TokenReview", false),
+    row(AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", true),
+    row(AUTHORIZATION, "selfsubjectaccessreviews", "SelfSubjectAccessReview", false),
+    row(AUTHORIZATION, "selfsubjectrulesreviews", "SelfSubjectRulesReview", false),
+    row(AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview", false),
 ];
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ use kinds::Kinds;
 use request::Route;
 use store::Store;
 
+pub(crate) use builtin::selects;
 pub use watch::Watch;
 
 /// The content type of nearly all answers.
@@ -57,18 +58,52 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-impl Request {
-    /// The body as JSON, whatever form it came in; null if there is none. The error is for the client.
-    pub fn json(&self) -> std::result::Result<Value, String> {
-        request::body(self).map_err(|failure| failure.message)
-    }
-}
-
 /// Who asks. Authentication is the caller's; everything is allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct User {
     pub name: String,
+    pub uid: String,
     pub groups: Vec<String>,
+    /// What else the authenticator knows, such as the credential.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+impl User {
+    /// A user as reviews tell of one.
+    pub fn info(&self) -> Value {
+        let mut info = serde_json::json!({"username": self.name});
+        if !self.uid.is_empty() {
+            info["uid"] = self.uid.as_str().into();
+        }
+        if !self.groups.is_empty() {
+            info["groups"] = self.groups.clone().into();
+        }
+        if !self.extra.is_empty() {
+            info["extra"] = self.extra.iter().map(|(key, values)| (key.clone(), Value::from(values.clone()))).collect();
+        }
+        info
+    }
+}
+
+/// What the machinery leaves to its caller, who knows the secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// A token for a service account, of which this is the uid; it may end with an object.
+    Token { account: String, bound: Option<Bound> },
+    /// Whose token it is.
+    Review,
+}
+
+/// The object that a token is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Bound {
+    /// The resource, as in paths.
+    pub resource: String,
+    pub name: String,
+    pub uid: String,
+    /// The node of a pod.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub node: String,
 }
 
 /// What a pure function cannot know by itself.
@@ -101,6 +136,8 @@ pub enum Reply {
     Binary { body: Vec<u8>, content_type: &'static str },
     /// A stream of events, one JSON document per line, with status 200: see [`Machinery::watch_events`].
     Watch(Watch),
+    /// A question that only the caller can answer: the object without its status.
+    Ask { question: Question, object: Value, warnings: Vec<String> },
     /// The log of a container of a pod that exists; the caller has it. `query`: `container`, `follow`, `tailLines`, `previous`, ...
     PodLog { namespace: String, name: String, query: Vec<(String, String)> },
 }

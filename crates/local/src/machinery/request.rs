@@ -166,6 +166,16 @@ pub(crate) enum Include {
 }
 
 impl Include {
+    /// What a table cannot be made with.
+    pub fn check(query: &Query<'_>) -> Result<()> {
+        match query.get("includeObject") {
+            None | Some("None" | "Object" | "Metadata") => Ok(()),
+            Some(other) => Err(Failure::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: must be 'Metadata', 'Object', 'None', or empty"
+            ))),
+        }
+    }
+
     pub fn of(query: &Query<'_>) -> Self {
         match query.get("includeObject") {
             Some("None") => Self::Nothing,
@@ -192,6 +202,7 @@ impl Shape {
     /// The first entry of an `Accept` header that can be served.
     pub fn negotiate(accept: Option<&str>) -> Result<Self> {
         let Some(accept) = accept.filter(|a| !a.trim().is_empty()) else { return Ok(Self::Plain) };
+        let mut known = false;
         for entry in accept.split(',') {
             let mut parts = entry.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default();
@@ -209,10 +220,11 @@ impl Shape {
                 (Some("APIGroupDiscoveryList"), Some(version @ ("v2" | "v2beta1"))) => {
                     return Ok(Self::Discovery { beta: version == "v2beta1" });
                 }
-                _ => {}
+                // The type is served, but nothing of it in this form.
+                _ => known = true,
             }
         }
-        Err(Failure::not_acceptable())
+        Err(if known { Failure::no_such_form() } else { Failure::not_acceptable() })
     }
 }
 

@@ -3,8 +3,11 @@
 //! There is no authorisation: whoever is known may do everything. Invariant: nobody is anonymous, except on the
 //! paths that tell whether the server lives.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, header};
 use rustls::pki_types::CertificateDer;
+use sha2::{Digest as _, Sha256};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::tokens::Token;
@@ -13,20 +16,37 @@ use crate::machinery::User;
 const AUTHENTICATED: &str = "system:authenticated";
 
 /// The user of a verified client certificate.
-pub fn of_certificate(certificate: &CertificateDer<'_>) -> Option<User> {
-    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+pub fn of_certificate(der: &CertificateDer<'_>) -> Option<User> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let subject = certificate.subject();
     let name = subject.iter_common_name().next()?.as_str().ok()?.to_owned();
     let mut groups: Vec<String> =
         subject.iter_organization().filter_map(|group| group.as_str().ok().map(str::to_owned)).collect();
     groups.push(AUTHENTICATED.to_owned());
-    Some(User { name, groups })
+    let digest = Sha256::digest(der).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let extra = BTreeMap::from([credential(format!("X509SHA256={digest}"))]);
+    Some(User { name, uid: String::new(), groups, extra })
+}
+
+/// By what a user was recognised.
+fn credential(id: String) -> (String, Vec<String>) {
+    ("authentication.kubernetes.io/credential-id".to_owned(), vec![id])
 }
 
 /// The user that a service account is.
 pub fn of_token(token: &Token) -> User {
+    let mut extra = BTreeMap::from([credential(format!("JTI={}", token.id))]);
+    if let Some(bound) = token.bound.as_ref().filter(|bound| bound.resource == "pods") {
+        for (key, value) in [("pod-name", &bound.name), ("pod-uid", &bound.uid), ("node-name", &bound.node)] {
+            if !value.is_empty() {
+                extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value.clone()]);
+            }
+        }
+    }
     User {
         name: format!("system:serviceaccount:{}:{}", token.namespace, token.name),
+        uid: token.uid.clone(),
+        extra,
         groups: vec![
             "system:serviceaccounts".to_owned(),
             format!("system:serviceaccounts:{}", token.namespace),
@@ -37,7 +57,11 @@ pub fn of_token(token: &Token) -> User {
 
 /// A component of the system that lives in this process.
 pub fn of_component(name: &str) -> User {
-    User { name: format!("system:{name}"), groups: vec!["system:masters".to_owned(), AUTHENTICATED.to_owned()] }
+    User {
+        name: format!("system:{name}"),
+        groups: vec!["system:masters".to_owned(), AUTHENTICATED.to_owned()],
+        ..User::default()
+    }
 }
 
 /// The bearer token of a request.

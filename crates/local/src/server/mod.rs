@@ -8,6 +8,7 @@
 
 mod accounts;
 mod identity;
+mod jwt;
 mod listen;
 mod logs;
 mod metrics;
@@ -111,16 +112,16 @@ impl Server {
         let mut request = request;
         let stream = Stream::of(request.uri().path()).map(|stream| (stream, hyper::upgrade::on(&mut request)));
         let (parts, body) = request.into_parts();
-        match parts.uri.path() {
-            "/livez" | "/readyz" | "/healthz" => return self.health(),
-            _ => {}
+        if let Some(check) = health_check(parts.uri.path()) {
+            return self.health(check);
         }
         // A token beats a certificate: it is the more deliberate of the two.
         let user = match identity::bearer(&parts.headers) {
             Some(secret) => self.user_of_token(secret),
             None => user,
         };
-        let anonymous = User { name: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()] };
+        let groups = vec!["system:unauthenticated".to_owned()];
+        let anonymous = User { name: "system:anonymous".to_owned(), groups, ..User::default() };
         let user = match user {
             Some(user) => user,
             None if parts.uri.path() == "/version" => anonymous,
@@ -140,11 +141,7 @@ impl Server {
             Some(Err(failure)) => return reply::failure(&failure),
             None => {}
         }
-        match self.own_answer(&request) {
-            Some(Ok((status, body))) => reply::json(status, &body),
-            Some(Err(failure)) => reply::failure(&failure),
-            None => self.machinery_answer(&request).await,
-        }
+        self.machinery_answer(&request).await
     }
 
     async fn machinery_answer(&self, request: &machinery::Request) -> Response<Body> {
@@ -153,6 +150,10 @@ impl Server {
             Ok(Reply::Json { status, body, warnings, content_type }) => {
                 reply::with_warnings(reply::json_as(status, content_type, &body), &warnings)
             }
+            Ok(Reply::Ask { question, object, warnings }) => match self.settle(question, object) {
+                Ok(body) => reply::with_warnings(reply::json(201, &body), &warnings),
+                Err(failure) => reply::failure(&failure),
+            },
             Ok(Reply::Binary { body, content_type }) => reply::binary(content_type, body),
             Ok(Reply::Watch(watch)) => watches::stream(self.clone(), watch, &request.query),
             Ok(Reply::PodLog { namespace, name, query }) => {
@@ -208,8 +209,10 @@ impl Server {
         Failure::internal(error.to_string())
     }
 
-    fn health(&self) -> Response<Body> {
-        if self.0.stop.is_cancelled() {
+    fn health(&self, check: &str) -> Response<Body> {
+        if !matches!(check, "" | "ping" | "log" | "etcd") {
+            reply::text(StatusCode::NOT_FOUND, "404 page not found\n")
+        } else if self.0.stop.is_cancelled() {
             reply::text(StatusCode::SERVICE_UNAVAILABLE, "shutting down")
         } else {
             reply::text(StatusCode::OK, "ok")
@@ -223,6 +226,12 @@ impl Server {
     fn tokens(&self) -> MutexGuard<'_, Tokens> {
         self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is asked for by a path that tells whether the server lives: one check, or (empty) all of them.
+fn health_check(path: &str) -> Option<&str> {
+    let mut parts = path.trim_matches('/').splitn(2, '/');
+    matches!(parts.next(), Some("livez" | "readyz" | "healthz")).then(|| parts.next().unwrap_or_default())
 }
 
 fn machinery_request(parts: &Parts, user: User, body: Vec<u8>) -> machinery::Request {

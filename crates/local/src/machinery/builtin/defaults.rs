@@ -35,6 +35,18 @@ fn number_to_text(value: &mut Value) {
     }
 }
 
+/// What a container gets that says nothing: the most it may have, of which it requests all, or else the least.
+fn limits(item: &mut Map<String, Value>) {
+    if item.get("type") != Some(&"Container".into()) {
+        return;
+    }
+    for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+        for (resource, quantity) in item.get(from).and_then(Value::as_object).cloned().unwrap_or_default() {
+            default(map_in(item, to), &resource, quantity);
+        }
+    }
+}
+
 pub(super) fn apply(kind: &Kind, object: &mut Value) {
     match kind.resource.as_str() {
         "pods" => {
@@ -53,6 +65,8 @@ pub(super) fn apply(kind: &Kind, object: &mut Value) {
             default(status, "phase", "Pending");
         }
         "nodes" => workloads::node(object),
+        "limitranges" => each(spec(object), "limits").for_each(limits),
+        "tokenrequests" => default(spec(object), "expirationSeconds", 3600),
         "endpoints" => {
             for subset in each(object.as_object_mut().expect("objects are maps"), "subsets") {
                 each(subset, "ports").for_each(|port| default(port, "protocol", "TCP"));

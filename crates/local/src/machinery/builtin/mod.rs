@@ -8,6 +8,7 @@ mod metadata;
 pub(crate) mod names;
 mod pods;
 mod prepare;
+mod reviews;
 mod services;
 mod validate;
 mod workloads;
@@ -29,6 +30,8 @@ pub(crate) struct Admission<'a> {
     pub old: Option<&'a Value>,
     pub subresource: &'a str,
     pub addresses: Allocator<'a>,
+    /// The request gave the object no labels.
+    pub unlabelled: bool,
 }
 
 /// The type in which objects of a kind are stored.
@@ -76,7 +79,9 @@ pub(crate) fn prepare(admission: &Admission<'_>, object: &mut Value) -> Vec<Fiel
 }
 
 pub(crate) fn validate(admission: &Admission<'_>, object: &Value) -> Vec<FieldError> {
-    validate::object(admission, object)
+    let mut errors = validate::object(admission, object);
+    errors.extend(reviews::validate(admission.kind, object));
+    errors
 }
 
 /// Sets what is absent.
@@ -106,7 +111,7 @@ fn labels<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a Str
 }
 
 /// Does an object's selector (`matchLabels` and `matchExpressions`) match these labels?
-fn selects(selector: &Value, labels: &Value) -> bool {
+pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
     let equal =
         selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
     let holds = |expression: &Value| {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::meta::{self, map_in};
-use super::{Admission, child, default, pods, spec};
+use super::{Admission, child, default, pods, reviews, spec};
 
 pub(super) fn object(admission: &Admission<'_>, object: &mut Value) {
     let create = admission.old.is_none();
@@ -16,17 +16,15 @@ pub(super) fn object(admission: &Admission<'_>, object: &mut Value) {
             object["status"] = json!({"phase": "Active"});
         }
         ("persistentvolumeclaims", true) => object["status"] = json!({"phase": "Pending"}),
-        ("jobs", true) => job(object),
-        ("selfsubjectaccessreviews" | "subjectaccessreviews" | "localsubjectaccessreviews", true) => {
-            object["status"] = json!({"allowed": true});
-        }
-        ("selfsubjectrulesreviews", true) => object["status"] = everything(),
+        ("jobs", true) => job(object, admission.unlabelled),
+        _ if admission.kind.transient => reviews::settle(admission.kind, object),
         _ => {}
     }
 }
 
-/// Pods of a job carry its uid, and it finds them by that.
-fn job(job: &mut Value) {
+/// Pods of a job carry its uid, and it finds them by that. A job that has its labels from its template shares them with it.
+fn job(job: &mut Value, shares_labels: bool) {
+    let shares_labels = shares_labels && job["metadata"]["labels"].is_object();
     let (name, uid) = (meta::name(job).to_owned(), meta::uid(job).to_owned());
     let spec = spec(job);
     if spec.get("manualSelector") == Some(&true.into()) {
@@ -42,16 +40,11 @@ fn job(job: &mut Value) {
     ] {
         labels.insert(key.into(), value.as_str().into());
     }
+    let shared = shares_labels.then(|| labels.clone());
     let selector = map_in(spec, "selector");
     map_in(selector, "matchLabels").insert("batch.kubernetes.io/controller-uid".into(), uid.into());
     default(spec, "manualSelector", false);
-}
-
-/// There is no authorisation: whoever is known may do everything.
-fn everything() -> Value {
-    json!({
-        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-        "incomplete": false,
-    })
+    if let Some(labels) = shared {
+        meta::metadata(job).insert("labels".into(), labels.into());
+    }
 }

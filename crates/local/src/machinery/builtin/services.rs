@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::error::FieldError;
 use super::super::meta;
@@ -108,8 +108,7 @@ pub(super) fn addresses(admission: &Admission<'_>, object: &mut Value) -> Vec<Fi
             wanted.to_owned()
         }
     };
-    default(spec, "ipFamilies", json!(["IPv4"]));
-    default(spec, "ipFamilyPolicy", "SingleStack");
+    families(admission.old, address == "None", spec);
     spec.insert("clusterIPs".into(), json!([address]));
     spec.insert("clusterIP".into(), address.into());
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
@@ -123,6 +122,19 @@ pub(super) fn addresses(admission: &Admission<'_>, object: &mut Value) -> Vec<Fi
         }
     }
     errors
+}
+
+/// There is one family of addresses. A service without an address and without pods of its own may name any, and names all.
+fn families(old: Option<&Value>, headless: bool, spec: &mut Map<String, Value>) {
+    let free = headless && spec.get("selector").and_then(Value::as_object).is_none_or(Map::is_empty);
+    let before = old.map(|old| meta::text(old, "/spec/ipFamilyPolicy")).filter(|policy| !policy.is_empty());
+    default(spec, "ipFamilyPolicy", before.unwrap_or(if free { "RequireDualStack" } else { "SingleStack" }));
+    default(spec, "ipFamilies", json!(["IPv4"]));
+    let single = spec["ipFamilyPolicy"] == "SingleStack";
+    if let Some([one]) = spec["ipFamilies"].as_array().map(Vec::as_slice).filter(|_| free && !single) {
+        let other = if *one == "IPv4" { "IPv6" } else { "IPv4" };
+        spec["ipFamilies"] = json!([one, other]);
+    }
 }
 
 pub(super) fn defaults(object: &mut Value) {

@@ -11,13 +11,15 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest, TokenReview};
 use k8s_openapi::api::authorization::v1::{
     LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview,
 };
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+    ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Secret,
+    Service, ServiceAccount,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::events::v1::Event as NewEvent;
@@ -74,7 +76,7 @@ macro_rules! rows {
     };
 }
 
-static TYPES: [Row; 25] = rows! {
+static TYPES: [Row; 30] = rows! {
     "" "namespaces" Namespace;
     "" "pods" Pod;
     "" "services" Service;
@@ -85,6 +87,8 @@ static TYPES: [Row; 25] = rows! {
     "" "endpoints" Endpoints;
     "" "nodes" Node;
     "" "persistentvolumeclaims" PersistentVolumeClaim;
+    "" "resourcequotas" ResourceQuota;
+    "" "limitranges" LimitRange;
     "events.k8s.io" "events" NewEvent;
     "apps" "deployments" Deployment;
     "apps" "replicasets" ReplicaSet;
@@ -96,6 +100,9 @@ static TYPES: [Row; 25] = rows! {
     "rbac.authorization.k8s.io" "rolebindings" RoleBinding;
     "rbac.authorization.k8s.io" "clusterroles" ClusterRole;
     "rbac.authorization.k8s.io" "clusterrolebindings" ClusterRoleBinding;
+    "authentication.k8s.io" "selfsubjectreviews" SelfSubjectReview;
+    "authentication.k8s.io" "tokenrequests" TokenRequest;
+    "authentication.k8s.io" "tokenreviews" TokenReview;
     "authorization.k8s.io" "selfsubjectaccessreviews" SelfSubjectAccessReview;
     "authorization.k8s.io" "selfsubjectrulesreviews" SelfSubjectRulesReview;
     "authorization.k8s.io" "subjectaccessreviews" SubjectAccessReview;
@@ -163,6 +170,10 @@ impl Model {
             (row.register)(&mut generator);
         }
         let mut schemas = generator.take_definitions(true);
+        // Nobody has to say that an object has metadata.
+        for required in schemas.values_mut().filter_map(|schema| schema.get_mut("required")?.as_array_mut()) {
+            required.retain(|field| field != "metadata");
+        }
         for (kind, field, merging) in merging::MERGING {
             let Some(schema) = schemas.get_mut(&full(kind)) else { continue };
             let place =

@@ -45,7 +45,7 @@ fn path(kind: &Kind) -> String {
 
 /// `/openapi/v3/<path>`
 pub(crate) fn document(kinds: &Kinds, wanted: &str) -> Option<Value> {
-    let (mut paths, mut schemas) = (Map::new(), Map::new());
+    let (mut paths, mut schemas, mut custom) = (Map::new(), Map::new(), false);
     for kind in kinds.all().filter(|kind| path(kind) == wanted) {
         let scope = if kind.namespaced { "namespaces/{namespace}/" } else { "" };
         let collection = format!("/{wanted}/{scope}{}", kind.resource);
@@ -57,10 +57,13 @@ pub(crate) fn document(kinds: &Kinds, wanted: &str) -> Option<Value> {
         }
         paths.insert(collection, self::collection(kind));
         add(&mut schemas, kind);
+        custom = kind.custom.is_some();
     }
+    let (title, version) =
+        if custom { ("Kubernetes CRD Swagger", "v0.1.0") } else { ("Kubernetes", super::discovery::GIT_VERSION) };
     (!paths.is_empty()).then(|| {
         json!({
-            "openapi": "3.0.0", "info": {"title": "Kubernetes", "version": super::discovery::GIT_VERSION}, "paths": paths,
+            "openapi": "3.0.0", "info": {"title": title, "version": version}, "paths": paths,
             "components": {"schemas": schemas},
         })
     })
@@ -169,6 +172,7 @@ fn schema(kind: &Kind) -> Value {
     let mut schema = match &kind.custom {
         Some(custom) => {
             let mut schema = custom.schema.clone();
+            spell_out(&mut schema);
             let known = model::metadata_reference();
             for (field, of) in known.as_object().into_iter().flatten() {
                 schema["properties"][field] = of.clone();
@@ -179,6 +183,20 @@ fn schema(kind: &Kind) -> Value {
     };
     schema["x-kubernetes-group-version-kind"] = json!([identity(kind)]);
     schema
+}
+
+/// Says in plain words what a definition says in one of its own: a number or a text.
+fn spell_out(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map.get("x-kubernetes-int-or-string") == Some(&true.into()) && !map.contains_key("anyOf") {
+                map.insert("anyOf".into(), json!([{"type": "integer"}, {"type": "string"}]));
+            }
+            map.values_mut().for_each(spell_out);
+        }
+        Value::Array(items) => items.iter_mut().for_each(spell_out),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

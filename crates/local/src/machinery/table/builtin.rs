@@ -122,7 +122,10 @@ pub(super) fn columns(kind: &Kind) -> &'static [Column] {
         "leases" => const { &[NAME, shown("Holder"), AGE] },
         "endpoints" => const { &[NAME, shown("Endpoints"), AGE] },
         "endpointslices" => const { &[NAME, shown("AddressType"), shown("Ports"), shown("Endpoints"), AGE] },
-        "roles" | "clusterroles" | "customresourcedefinitions" => const { &[NAME, column("Created At", "date", 0)] },
+        "resourcequotas" => const { &[NAME, shown("Request"), shown("Limit"), AGE] },
+        "roles" | "clusterroles" | "customresourcedefinitions" | "limitranges" => {
+            const { &[NAME, column("Created At", "date", 0)] }
+        }
         _ => const { &[NAME, AGE] },
     }
 }
@@ -163,18 +166,7 @@ pub(super) fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
             ]
         }
         "rolebindings" | "clusterrolebindings" => {
-            let of = |kind: &str| {
-                let subjects = list(object, "/subjects").iter().filter(|one| one["kind"] == kind);
-                let names: Vec<String> = subjects
-                    .map(|one| match one["namespace"].as_str() {
-                        Some(namespace) if kind == "ServiceAccount" => {
-                            format!("{namespace}/{}", one["name"].as_str().unwrap_or_default())
-                        }
-                        _ => one["name"].as_str().unwrap_or_default().to_owned(),
-                    })
-                    .collect();
-                joined(names.iter().map(String::as_str), "")
-            };
+            let of = |kind: &str| subjects(object, kind);
             let role = format!("{}/{}", text(object, "/roleRef/kind"), text(object, "/roleRef/name"));
             vec![name, role.into(), age, of("User"), of("Group"), of("ServiceAccount")]
         }
@@ -208,11 +200,40 @@ pub(super) fn cells(kind: &Kind, object: &Value, now: Timestamp) -> Vec<Value> {
                 age,
             ]
         }
-        "roles" | "clusterroles" | "customresourcedefinitions" => {
+        "resourcequotas" => {
+            let [requests, limits] = quota(object);
+            vec![name, requests, limits, age]
+        }
+        "roles" | "clusterroles" | "customresourcedefinitions" | "limitranges" => {
             vec![name, text(object, "/metadata/creationTimestamp").into()]
         }
         _ => vec![name, age],
     }
+}
+
+/// The names of the subjects of a kind.
+fn subjects(binding: &Value, kind: &str) -> Value {
+    let subjects = list(binding, "/subjects").iter().filter(|one| one["kind"] == kind);
+    let names: Vec<String> = subjects
+        .map(|one| match one["namespace"].as_str() {
+            Some(namespace) if kind == "ServiceAccount" => format!("{namespace}/{}", text(one, "/name")),
+            _ => text(one, "/name").to_owned(),
+        })
+        .collect();
+    joined(names.iter().map(String::as_str), "")
+}
+
+/// What is used of each request, and of each limit.
+fn quota(quota: &Value) -> [Value; 2] {
+    let hard = quota.pointer("/status/hard").and_then(Value::as_object).into_iter().flatten();
+    let (limits, requests): (Vec<_>, Vec<_>) = hard.partition(|(name, _)| name.starts_with("limits."));
+    [requests, limits].map(|of| {
+        let one = |(name, hard): (&String, &Value)| {
+            let used = quota["status"]["used"][name].as_str().unwrap_or("0");
+            format!("{name}: {used}/{}", hard.as_str().unwrap_or_default())
+        };
+        of.into_iter().map(one).collect::<Vec<_>>().join(", ").into()
+    })
 }
 
 fn job(job: &Value, now: Timestamp, name: Value, age: Value) -> Vec<Value> {
@@ -314,7 +335,7 @@ fn event(event: &Value, now: Timestamp, name: Value) -> Vec<Value> {
         source.into(),
         message.into(),
         first_seen.into(),
-        count.to_string().into(),
+        count.into(),
         name,
     ]
 }

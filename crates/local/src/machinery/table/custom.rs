@@ -113,7 +113,7 @@ pub(super) fn definitions(columns: &[Column]) -> Vec<Value> {
     let mut all = vec![name_column()];
     all.extend(columns.iter().map(|column| column.definition.clone()));
     if columns.is_empty() {
-        all.push(json!({"name": "Age", "type": "string", "format": "", "description": "", "priority": 0}));
+        all.push(json!({"name": "Age", "type": "date", "format": "", "description": "", "priority": 0}));
     }
     all
 }

@@ -42,7 +42,7 @@ pub(crate) fn table(
         .map(|object| {
             let mut row = json!({"cells": cells_of(kind, object, now)});
             match include {
-                Include::Nothing => {}
+                Include::Nothing => row["object"] = Value::Null,
                 Include::Metadata => row["object"] = super::present::partial(object),
                 Include::Object => row["object"] = super::present::whole(kind, object),
             }

@@ -6,8 +6,8 @@ use super::super::builtin::{self, Admission, Allocator};
 use super::super::error::{Failure, FieldError, Result};
 use super::super::fields::{Node, Tracking};
 use super::super::kinds::Kind;
-use super::super::request::FieldValidation;
-use super::super::{Machinery, definition, meta, model, schema};
+use super::super::request::{self, FieldValidation};
+use super::super::{Machinery, definition, meta, model, patch, schema};
 use super::{Call, conform};
 
 /// Where an object comes from decides how unknown fields in it are spoken of.
@@ -31,7 +31,8 @@ impl Machinery {
             call.warnings.borrow_mut().extend(verdict.warnings);
         } else {
             let addresses = Allocator { store: &self.store, subnet: self.settings.service_subnet };
-            let admission = Admission { kind: &kind, old, subresource: call.subresource(), addresses };
+            let unlabelled = old.is_none() && kind.resource == "jobs" && unlabelled(call);
+            let admission = Admission { kind: &kind, old, subresource: call.subresource(), addresses, unlabelled };
             if kind.resource == "customresourcedefinitions" && call.subresource().is_empty() {
                 definition::prepare(new);
             }
@@ -41,6 +42,13 @@ impl Machinery {
         }
         if errors.is_empty() { Ok(()) } else { Err(call.invalid(meta::name(new), &errors)) }
     }
+}
+
+fn unlabelled(call: &Call<'_>) -> bool {
+    let applied = request::media_type(call.request) == patch::APPLY;
+    let body = if applied { request::yaml(&call.request.body) } else { request::body(call.request) };
+    let labels = body.ok().and_then(|body| body.pointer("/metadata/labels")?.as_object().cloned());
+    labels.is_none_or(|labels| labels.is_empty())
 }
 
 /// Brings an object into the form in which it is stored, whatever its values are: unknown fields go, defaults come.

@@ -1,4 +1,4 @@
-//! Creates below an object: a pod is bound to a node, or evicted.
+//! Creates below an object: a pod is bound to a node, or evicted; a service account gets a token.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ impl Machinery {
                 let (key, current) = self.current(&call)?;
                 self.evict(&call, &key, &current, &eviction)?;
             }
-            // A token is a secret: whoever serves this machinery issues it.
+            "token" => return self.ask_for_token(call),
             _ => return Err(Failure::method_not_allowed()),
         }
         Ok(call.answer_raw(

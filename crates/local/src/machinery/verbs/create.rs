@@ -9,13 +9,16 @@ use super::super::fields;
 use super::super::{Machinery, Reply, builtin, meta};
 use super::admit::tracking;
 use super::update::Ownership;
-use super::{Call, Source, body, decode};
+use super::{Call, Source, body, decode, review};
 
 impl Machinery {
     pub(crate) fn create(&mut self, mut call: Call<'_>) -> Result<Reply> {
         let content = body(&call)?;
         let object = decode(&mut call, content, Source::Body)?;
         let object = self.insert(&mut call, object, Ownership::Track)?;
+        if call.kind.transient {
+            return review::answer(call, Arc::unwrap_or_clone(object));
+        }
         Ok(call.answer(201, &object))
     }
 

@@ -9,6 +9,7 @@ mod delete;
 mod list;
 mod patch;
 mod read;
+mod review;
 mod update;
 
 use std::cell::RefCell;
@@ -59,7 +60,9 @@ impl Call<'_> {
     }
 
     pub fn invalid(&self, name: &str, errors: &[super::error::FieldError]) -> Failure {
-        Failure::invalid(&self.kind.group, &self.kind.name, name, errors)
+        // Reviews of access do not say what they are.
+        let kind = if self.kind.group == "authorization.k8s.io" { "" } else { self.kind.name.as_str() };
+        Failure::invalid(&self.kind.group, kind, name, errors)
     }
 
     /// Who writes, for `managedFields`: the query says it, or the client's name.
@@ -87,7 +90,7 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
         .get(&target.group, &target.version, &target.resource)
         .cloned()
         .ok_or_else(Failure::no_such_path)?;
-    if target.subresource.as_deref().is_some_and(|sub| !kind.has(sub)) {
+    if target.subresource.as_deref().is_some_and(|sub| !kind.has(sub)) || kind.transient && target.name.is_some() {
         return Err(Failure::no_such_path());
     }
     if target.namespace.is_some() && !kind.namespaced {
@@ -98,8 +101,12 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
     let named = target.name.is_some();
     let watch = target.watch || query.flag("watch");
     let options = Options::of(&request.method, &query, request::media_type(request), named, watch)?;
+    let shape = Shape::negotiate(request.accept.as_deref())?;
+    if shape == Shape::Table {
+        Include::check(&query)?;
+    }
     let call = Call {
-        shape: Shape::negotiate(request.accept.as_deref())?,
+        shape,
         validation: options.validation,
         dry_run: options.dry_run,
         request,

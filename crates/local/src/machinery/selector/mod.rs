@@ -1,8 +1,9 @@
 //! Label and field selectors: which objects a list or a watch sees.
 
+mod parser;
+
 use serde_json::Value;
 
-use super::builtin;
 use super::error::{Failure, Result};
 use super::kinds::Kind;
 use super::request::Query;
@@ -77,9 +78,7 @@ fn unknown_field(kind: &Kind, path: &str) -> Failure {
 }
 
 fn parse_labels(text: &str) -> Result<Vec<Requirement>> {
-    Parser { rest: text }
-        .requirements()
-        .map_err(|why| Failure::bad_request(format!("unable to parse requirement: {why}")))
+    parser::requirements(text).map_err(Failure::bad_request)
 }
 
 fn parse_fields(text: &str) -> Result<Vec<Field>> {
@@ -136,121 +135,6 @@ impl Requirement {
     }
 }
 
-/// `a=b,c in (d,e),!f,g`
-struct Parser<'a> {
-    rest: &'a str,
-}
-
-impl Parser<'_> {
-    fn requirements(mut self) -> std::result::Result<Vec<Requirement>, String> {
-        let mut all = Vec::new();
-        loop {
-            self.space();
-            if self.rest.is_empty() {
-                return Ok(all);
-            }
-            all.push(self.requirement()?);
-            self.space();
-            if !self.rest.is_empty() && !self.take(",") {
-                return Err(format!("found '{}', expected: ',' or 'end of string'", self.token()));
-            }
-        }
-    }
-
-    fn requirement(&mut self) -> std::result::Result<Requirement, String> {
-        if self.take("!") {
-            return Ok(Requirement { key: self.key()?, test: Test::Missing });
-        }
-        let key = self.key()?;
-        self.space();
-        let test = if self.take("==") || self.take("=") {
-            Test::In(vec![self.operand()?])
-        } else if self.take("!=") {
-            Test::NotIn(vec![self.operand()?])
-        } else if self.take(">") {
-            Test::Greater(self.value().parse().map_err(|_| "for 'Gt', the value must be an integer".to_owned())?)
-        } else if self.take("<") {
-            Test::Less(self.value().parse().map_err(|_| "for 'Lt', the value must be an integer".to_owned())?)
-        } else if self.take("notin ") || self.take("notin(") {
-            Test::NotIn(self.set()?)
-        } else if self.take("in ") || self.take("in(") {
-            Test::In(self.set()?)
-        } else if self.rest.is_empty() || self.rest.starts_with(',') {
-            Test::Exists
-        } else {
-            return Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", self.token()));
-        };
-        if let Test::In(values) | Test::NotIn(values) = &test {
-            for (index, value) in values.iter().enumerate() {
-                if let Some(wrong) = builtin::label_value(value).first() {
-                    return Err(format!("values[{index}][{key}]: Invalid value: {value:?}: {wrong}"));
-                }
-            }
-        }
-        Ok(Requirement { key, test })
-    }
-
-    fn set(&mut self) -> std::result::Result<Vec<String>, String> {
-        self.space();
-        self.take("(");
-        let (inside, rest) = self.rest.split_once(')').ok_or("found '', expected: ')'")?;
-        self.rest = rest;
-        Ok(inside.split(',').map(|v| v.trim().to_owned()).collect())
-    }
-
-    fn word(&mut self) -> std::result::Result<String, String> {
-        let word = self.value();
-        if word.is_empty() { Err(format!("found '{}', expected: identifier", self.token())) } else { Ok(word) }
-    }
-
-    fn key(&mut self) -> std::result::Result<String, String> {
-        let key = self.word()?;
-        match builtin::qualified_name(&key).first() {
-            Some(wrong) => Err(format!("<nil>: Invalid value: {key:?}: {wrong}")),
-            None => Ok(key),
-        }
-    }
-
-    /// What stands next, for messages.
-    fn token(&self) -> &str {
-        let rest = self.rest.trim_start();
-        let special = |c: char| "=!(),<>".contains(c);
-        let end = match rest.chars().next() {
-            Some(first) if special(first) => 1,
-            _ => rest.find(|c: char| special(c) || c.is_whitespace()).unwrap_or(rest.len()),
-        };
-        &rest[..end]
-    }
-
-    /// The value after an operator; none at all is an empty one.
-    fn operand(&mut self) -> std::result::Result<String, String> {
-        let value = self.value();
-        if value.is_empty() && !self.rest.is_empty() && !self.rest.starts_with(',') {
-            return Err(format!("found '{}', expected: identifier", self.token()));
-        }
-        Ok(value)
-    }
-
-    fn value(&mut self) -> String {
-        self.space();
-        let end =
-            self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        word.to_owned()
-    }
-
-    fn space(&mut self) {
-        self.rest = self.rest.trim_start();
-    }
-
-    fn take(&mut self, token: &str) -> bool {
-        let Some(rest) = self.rest.strip_prefix(token) else { return false };
-        self.rest = rest;
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -277,8 +161,20 @@ mod tests {
             let requirements = parse_labels(selector).expect(selector);
             assert_eq!(requirements.iter().all(|r| r.matches(Some(&labels))), expected, "{selector}");
         }
-        assert!(parse_labels("a=b c").is_err());
-        assert!(parse_labels("a in (b").is_err());
+    }
+
+    #[test]
+    fn what_is_no_selector_is_said_why() {
+        for (selector, expected) in [
+            ("a=b c", "found 'c', expected: ',' or 'end of string'"),
+            ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
+            ("a in b", "unable to parse requirement: found 'b' expected: '('"),
+            ("a ~ b", "unable to parse requirement: found '~', expected: in, notin, =, ==, !=, gt, lt"),
+            ("=b", "found '=', expected: !, identifier, or 'end of string'"),
+            ("a,", "found '', expected: identifier after ','"),
+        ] {
+            assert_eq!(parse_labels(selector).expect_err(selector).message, expected, "{selector}");
+        }
     }
 
     #[test]

@@ -4,14 +4,16 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::Child;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
 
 const SOON: Duration = Duration::from_secs(30);
 
 /// A port-forward that listens.
 pub struct Forward {
     _process: Child,
+    /// It says more with each connection, and would not survive that nobody can hear it.
+    _lines: Lines<BufReader<ChildStdout>>,
     address: String,
 }
 
@@ -29,7 +31,7 @@ impl Forward {
             process.stderr.take().context("a pipe")?.read_to_string(&mut why).await?;
             bail!("kubectl forwards nothing: {}", why.trim_end());
         };
-        Ok(Self { address: address.to_owned(), _process: process })
+        Ok(Self { address: address.to_owned(), _process: process, _lines: lines })
     }
 
     /// Where it listens: address and port.

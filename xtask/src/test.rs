@@ -75,7 +75,7 @@ struct OwnCluster {
 }
 
 /// What runs on any control plane of this machine. The others test the binary, Flink, or the control plane itself.
-const MAIN_JOB: [&str; 6] = ["smoke", "operator", "jobs", "clusters", "faults", "upgrade"];
+const MAIN_JOB: [&str; 7] = ["smoke", "operator", "jobs", "clusters", "faults", "upgrade", "namespace"];
 /// Those that look at nothing but a cluster: no process of a pod is killed.
 const ANYWHERE: [&str; 3] = ["smoke", "jobs", "clusters"];
 const SMOKE: [&str; 1] = ["smoke"];

@@ -51,6 +51,12 @@ impl CallError {
         self.status().is_some_and(|status| status.is_invalid() || status.code == 400)
     }
 
+    /// The namespace is being terminated, and takes no new objects.
+    pub fn is_terminating(&self) -> bool {
+        let causes = self.status().and_then(|status| status.details.as_ref()).map(|details| details.causes.as_slice());
+        causes.unwrap_or_default().iter().any(|cause| cause.reason == "NamespaceTerminating")
+    }
+
     /// The API server's own answer, when there is one.
     pub fn status(&self) -> Option<&kube::core::Status> {
         match self {

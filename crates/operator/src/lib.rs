@@ -5,6 +5,7 @@
 
 mod args;
 mod caches;
+mod farewell;
 mod key;
 mod metrics;
 mod reconcile;
@@ -41,8 +42,16 @@ pub async fn run(args: Args) -> Result<(), Error> {
     serve(args, client, token).await
 }
 
-/// Runs with this client until the token is cancelled.
+/// Runs with this client until the token is cancelled; if its namespace goes, until that can go.
 pub async fn serve(args: Args, client: Client, token: CancellationToken) -> Result<(), Error> {
+    let namespace = args.namespace.clone();
+    work(args, client.clone(), token).await?;
+    farewell::run(&client, &namespace).await;
+    tracing::info!("operator ended");
+    Ok(())
+}
+
+async fn work(args: Args, client: Client, token: CancellationToken) -> Result<(), Error> {
     let queue = kit::queue::Queue::default();
     let caches = caches::start(&client, &args.namespace, &queue, &token);
     let mut registry = Registry::default();
@@ -67,6 +76,5 @@ pub async fn serve(args: Args, client: Client, token: CancellationToken) -> Resu
             async move { timings.time(key.kind(), context.reconcile(key, &queue)).await }
         })
         .await;
-    tracing::info!("operator ended");
     Ok(())
 }

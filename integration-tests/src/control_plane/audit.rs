@@ -19,6 +19,9 @@ rules:
 /// What the API server says of a JSON patch that does not apply.
 const FAILED_TEST: &str = "the server rejected our request due to an error in our request";
 
+/// How the API server ends its refusal of a new object in a namespace that goes.
+const TERMINATING: &str = "because it is being terminated";
+
 /// A request that has ended.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,7 +72,11 @@ impl Request {
         let Response { code, message } = &self.response_status;
         // The `test` of a JSON patch that came too late is a conflict, told in this way.
         let outrun = self.verb == "patch" && *code == 422 && message == FAILED_TEST;
-        !outrun && matches!(code, 400 | 401 | 403 | 405 | 406 | 415 | 422 | 500..)
+        // A namespace that is being terminated takes nothing new, which those in it find out by trying.
+        let late = self.verb == "create" && *code == 403 && message.ends_with(TERMINATING);
+        // Who asked was killed before the answer came.
+        let hung_up = *code == 504 && message.ends_with("context canceled");
+        !outrun && !late && !hung_up && matches!(code, 400 | 401 | 403 | 405 | 406 | 415 | 422 | 500..)
     }
 }
 

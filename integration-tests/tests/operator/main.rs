@@ -3,5 +3,6 @@
 
 mod children;
 mod jobs;
+mod namespace;
 mod stage;
 mod trouble;

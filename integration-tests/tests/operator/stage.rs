@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub const SUPERVISOR: &str = "supervisor.nextbreakpoint.com";
-const NAMESPACE: &str = "flink";
+pub const NAMESPACE: &str = "flink";
 const DEADLINE: Duration = Duration::from_secs(20);
 
 #[derive(Parser)]
@@ -36,12 +36,16 @@ enum Server {
     Genuine(ControlPlane),
 }
 
+/// An operator that runs.
+pub type Operator = JoinHandle<Result<(), operator::Error>>;
+
 pub struct Stage {
     _directory: tempfile::TempDir,
     server: Server,
     pub client: Client,
     stop: CancellationToken,
-    operator: JoinHandle<Result<(), operator::Error>>,
+    operator: Option<Operator>,
+    stop_operator: CancellationToken,
     pub monitoring: u16,
 }
 
@@ -65,8 +69,9 @@ impl Stage {
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await?;
         server.grant()?;
         let monitoring = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let operator = start_operator(server.client("operator").await?, monitoring, stop.clone());
-        Ok(Self { _directory: directory, server, client, stop, operator, monitoring })
+        let stop_operator = stop.child_token();
+        let operator = Some(start_operator(server.client("operator").await?, monitoring, stop_operator.clone()));
+        Ok(Self { _directory: directory, server, client, stop, operator, stop_operator, monitoring })
     }
 
     pub async fn define(&self, crds: Vec<CustomResourceDefinition>) -> Result<()> {
@@ -82,14 +87,25 @@ impl Stage {
         Ok(())
     }
 
-    pub async fn end(self) -> Result<()> {
+    pub async fn end(mut self) -> Result<()> {
+        self.end_operator().await??;
+        self.close().await
+    }
+
+    /// Tells the operator to end, as SIGTERM does.
+    pub fn end_operator(&mut self) -> Operator {
+        self.stop_operator.cancel();
+        self.operator.take().expect("it is told once")
+    }
+
+    /// Ends what is left when the operator has ended.
+    pub async fn close(self) -> Result<()> {
         self.stop.cancel();
-        self.operator.await??;
         self.server.stop().await
     }
 
     /// One more operator, which works on the same objects.
-    pub async fn second_operator(&self) -> Result<JoinHandle<Result<(), operator::Error>>> {
+    pub async fn second_operator(&self) -> Result<Operator> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         Ok(start_operator(self.server.client("operator-2").await?, port, self.stop.clone()))
     }
@@ -220,7 +236,7 @@ impl Server {
     }
 }
 
-fn start_operator(client: Client, port: u16, stop: CancellationToken) -> JoinHandle<Result<(), operator::Error>> {
+fn start_operator(client: Client, port: u16, stop: CancellationToken) -> Operator {
     let (namespace, port) = (format!("--namespace={NAMESPACE}"), format!("--monitoring-port={port}"));
     let args = Cli::parse_from(["operator", &namespace, &port, "--image=flinkctl:test"]).args;
     tokio::spawn(operator::serve(args, client, stop))

@@ -1,12 +1,12 @@
 //! Namespaces: what each of them holds from the start, and their end.
 //!
-//! Invariant: a namespace goes when nothing is left in it, and everything in it goes when it is to go.
+//! Invariant: a namespace goes when nothing is left in it, and everything in it goes when it is to go, its pods before all else.
 
 use serde_json::{Value, json};
 
 use super::Step;
 use super::act::Act;
-use super::cache::{CONFIG_MAPS, Cache, Key, SERVICE_ACCOUNTS};
+use super::cache::{CONFIG_MAPS, Cache, Key, PODS, SERVICE_ACCOUNTS};
 use super::object;
 
 /// The service account of pods that name none.
@@ -53,8 +53,11 @@ fn empty(cache: &Cache, name: &str) -> Vec<Act> {
     if content.is_empty() {
         return vec![Act::FinalizeNamespace { name: name.to_owned() }];
     }
+    // Pods first, and the rest once they are gone: they may need their accounts and configuration to the end.
+    let pods = content.iter().any(|(key, _)| key.resource == PODS);
     content
         .into_iter()
+        .filter(|(key, _)| !pods || key.resource == PODS)
         .filter(|(_, object)| !object::deleting(object))
         .map(|(key, object)| Act::Delete {
             key: key.clone(),

@@ -64,6 +64,7 @@ impl Context {
                 }
                 // The watch brings what was written meanwhile.
                 Ok(false) => return Next::Changed,
+                Err(error) if error.is_terminating() => return self.give_up(found).await,
                 Err(error) => {
                     self.0.events.warning(
                         &about,
@@ -78,6 +79,23 @@ impl Context {
             tracing::debug!(cluster = name, why, "waiting");
         }
         plan.wake.map_or(Next::Changed, Next::After)
+    }
+
+    /// The namespace takes no supervisor any more: when the last one has gone, nobody else can release what is to be deleted.
+    async fn give_up(&self, found: &FlinkCluster) -> Next {
+        let name = found.name_any();
+        let supervised = self.0.caches.pods.matching(|pod| cluster_label(&pod.metadata).as_ref() == Some(&name)).len();
+        if supervised > 0 || found.meta().deletion_timestamp.is_none() {
+            tracing::debug!(cluster = name, supervised, "the namespace is being terminated");
+            return Next::Changed;
+        }
+        match object::finalizer(&self.api(), found, names::SUPERVISOR_FINALIZER, false).await {
+            Ok(_) => {
+                tracing::info!(cluster = name, "released: its namespace is being terminated and takes no supervisor");
+                Next::Changed
+            }
+            Err(error) => failed("FlinkCluster", &name, &error),
+        }
     }
 
     /// Whether the write happened; `false` if somebody else was first.

@@ -54,8 +54,11 @@ impl World {
                 }
             }
             // The model begins with nothing that another operator left.
-            Effect::AdoptPod { .. } | Effect::AdoptService { .. } => {}
-            Effect::CreateService | Effect::DeleteService { .. } | Effect::Scale { .. } => {}
+            Effect::AdoptPod { .. }
+            | Effect::AdoptService { .. }
+            | Effect::CreateService
+            | Effect::DeleteService { .. }
+            | Effect::Scale { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@
 mod form;
 mod merging;
 mod presence;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -199,6 +200,13 @@ impl Model {
             }
             facts.insert(name, Facts { kept: kept.split_whitespace().collect(), always });
         }
+        for (kind, field, words) in words::WORDS {
+            let (field, items) = field.strip_suffix("[]").map_or((*field, ""), |field| (field, "/items"));
+            let place = schemas.get_mut(&full(kind));
+            if let Some(place) = place.and_then(|schema| schema.pointer_mut(&format!("/properties/{field}{items}"))) {
+                place["enum"] = words.split_whitespace().collect();
+            }
+        }
         // A quantity may be a number too.
         if let Some(Value::Object(quantity)) = schemas.get_mut("io.k8s.apimachinery.pkg.api.resource.Quantity") {
             quantity.remove("type");
@@ -256,6 +264,12 @@ mod tests {
             let found = schema(&full(kind))
                 .is_some_and(|schema| field.is_empty() || schema["properties"].get(*field).is_some());
             if !found {
+                unknown.push(format!("{kind}.{field}"));
+            }
+        }
+        for (kind, field, _) in words::WORDS {
+            let field = field.trim_end_matches("[]");
+            if schema(&full(kind)).is_none_or(|schema| schema["properties"].get(field).is_none()) {
                 unknown.push(format!("{kind}.{field}"));
             }
         }

@@ -95,7 +95,9 @@ pub async fn the_manual_concatenates_properties_in_a_shell(world: World) {
     world.pod("jobmanager-m", json!({"restartPolicy": "Never", "containers": [job_manager]})).await;
     let pod = world.phase("jobmanager-m", "Running").await;
     let address = pod["status"]["podIP"].as_str().expect("an address").to_owned();
-    let config = until("the JobManager answers", async || get(&address, "/jobmanager/config")).await;
+    // Before it leads, it answers with an error.
+    let config =
+        until("the JobManager answers", async || get(&address, "/jobmanager/config").filter(Value::is_array)).await;
     let has =
         |key: &str, value: &str| config.as_array().expect("a list").contains(&json!({"key": key, "value": value}));
     assert!(has("rest.flamegraph.enabled", "true") && has("web.timeout", "12345"), "{config}");

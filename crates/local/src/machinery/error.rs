@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::kinds::Kind;
 use super::number;
 
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -154,6 +155,13 @@ impl Failure {
     pub fn method_not_allowed() -> Self {
         Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
             .with(json!({}))
+    }
+
+    /// What cannot be done to what lies below a custom resource.
+    pub fn not_supported(verb: &str, kind: &Kind) -> Self {
+        let resource = qualified(&kind.group, &kind.resource);
+        Self::new(405, "MethodNotAllowed", format!("{verb} is not supported on resources of kind \"{resource}\""))
+            .with(names(&kind.group, &kind.resource, ""))
     }
 
     pub fn already_exists(group: &str, resource: &str, name: &str) -> Self {

@@ -24,6 +24,7 @@ mod scale;
 mod schema;
 mod selector;
 mod store;
+mod strict;
 mod table;
 mod verbs;
 mod watch;

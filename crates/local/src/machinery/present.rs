@@ -21,7 +21,7 @@ pub(crate) fn single(
 ) -> Value {
     let object = &custom::shown(kind, object);
     match shape {
-        Shape::Metadata => partial(object),
+        Shape::Metadata | Shape::MetadataList => partial(object),
         Shape::Table => {
             let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
             table::table(kind, std::slice::from_ref(object), &metadata, include, now, head)
@@ -49,14 +49,14 @@ pub(crate) fn list(
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if let Some(next) = page.next {
         metadata["continue"] = next.into();
-    } else if kind.custom.is_some() && shape != Shape::Metadata && shape != Shape::Table {
+    } else if kind.custom.is_some() && matches!(shape, Shape::Plain | Shape::Discovery { .. }) {
         metadata["continue"] = "".into();
     }
     if let Some(remaining) = page.remaining {
         metadata["remainingItemCount"] = remaining.into();
     }
     match shape {
-        Shape::Metadata => {
+        Shape::Metadata | Shape::MetadataList => {
             let items: Vec<Value> = objects.iter().map(|object| partial(object)).collect();
             let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
             json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Request;
 use super::error::{Failure, Result};
-use super::protobuf;
+use super::{protobuf, strict};
 
 /// Where a path leads. Strings are owned: requests are few and short.
 #[derive(Debug, PartialEq)]
@@ -192,6 +192,8 @@ pub(crate) enum Shape {
     Table,
     /// `PartialObjectMetadata`
     Metadata,
+    /// `PartialObjectMetadataList`
+    MetadataList,
     /// Aggregated discovery, `v2` or `v2beta1`.
     Discovery {
         beta: bool,
@@ -214,9 +216,8 @@ impl Shape {
             match (parameter("as"), parameter("v")) {
                 (None, _) => return Ok(Self::Plain),
                 (Some("Table"), Some("v1" | "v1beta1")) => return Ok(Self::Table),
-                (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("v1" | "v1beta1")) => {
-                    return Ok(Self::Metadata);
-                }
+                (Some("PartialObjectMetadata"), Some("v1" | "v1beta1")) => return Ok(Self::Metadata),
+                (Some("PartialObjectMetadataList"), Some("v1" | "v1beta1")) => return Ok(Self::MetadataList),
                 (Some("APIGroupDiscoveryList"), Some(version @ ("v2" | "v2beta1"))) => {
                     return Ok(Self::Discovery { beta: version == "v2beta1" });
                 }
@@ -291,12 +292,17 @@ pub(crate) fn yaml(text: &[u8]) -> Result<Value> {
         value.apply_merge()?;
         serde_yaml::from_value(value)
     };
-    read().map_err(|error: serde_yaml::Error| {
-        let text = error.to_string();
-        let what = text.split(" at line").next().unwrap_or_default();
-        let line = error.location().map_or(1, |at| at.line().saturating_sub(1).max(1));
-        Failure::bad_request(format!("error converting YAML to JSON: yaml: line {line}: {what}"))
-    })
+    read()
+        .or_else(|error: serde_yaml::Error| {
+            // Whether that is a fault is judged later.
+            strict::lenient(text).map_err(|_| error)
+        })
+        .map_err(|error| {
+            let text = error.to_string();
+            let what = text.split(" at line").next().unwrap_or_default();
+            let line = error.location().map_or(1, |at| at.line().saturating_sub(1).max(1));
+            Failure::bad_request(format!("error converting YAML to JSON: yaml: line {line}: {what}"))
+        })
 }
 
 pub(crate) fn media_type(request: &Request) -> &str {

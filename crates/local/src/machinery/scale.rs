@@ -2,13 +2,30 @@
 
 use serde_json::{Value, json};
 
-use super::error::{Failure, Result};
+use super::error::{Failure, FieldError, Result};
 use super::kinds::{Kind, Scale};
-use super::meta;
+use super::{fields, meta};
+
+/// The version of `Scale`.
+pub(crate) const VERSION: &str = "autoscaling/v1";
+
+/// The `Scale` of an object that is read: there is none of a custom resource that says nothing of replicas.
+pub(crate) fn read(kind: &Kind, object: &Value) -> Result<Value> {
+    let scale = paths(kind)?;
+    if kind.custom.is_some() && object.pointer(&scale.spec).is_none() {
+        let why = format!("the spec replicas field {:?} does not exist", scale.spec.replace('/', "."));
+        let failure = Failure::new(500, "InternalError", format!("Internal error occurred: {why}"));
+        return Err(failure.with(json!({"causes": [{"message": why}]})));
+    }
+    Ok(viewed(scale, object))
+}
 
 /// The `Scale` of an object.
 pub(crate) fn view(kind: &Kind, object: &Value) -> Result<Value> {
-    let scale = paths(kind)?;
+    Ok(viewed(paths(kind)?, object))
+}
+
+fn viewed(scale: &Scale, object: &Value) -> Value {
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
     let mut metadata = json!({"name": meta::name(object), "uid": meta::uid(object)});
     for field in ["namespace", "resourceVersion", "creationTimestamp"] {
@@ -26,7 +43,21 @@ pub(crate) fn view(kind: &Kind, object: &Value) -> Result<Value> {
         Some(selector @ Value::Object(_)) => status["selector"] = selector_text(selector).into(),
         _ => {}
     }
-    Ok(json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}))
+    json!({"kind": "Scale", "apiVersion": VERSION, "metadata": metadata, "spec": spec, "status": status})
+}
+
+/// Stands for replicas of which nothing is said.
+const UNSAID: i64 = i32::MIN as i64;
+
+/// The `Scale` of an object before it is written: with the owners of the replicas, and told apart where there are none.
+pub(crate) fn before(kind: &Kind, object: &Value) -> Result<Value> {
+    let scale = paths(kind)?;
+    let mut before = viewed(scale, object);
+    if kind.custom.is_some() && object.pointer(&scale.spec).is_none() {
+        before["spec"]["replicas"] = UNSAID.into();
+    }
+    fields::to_scale(object, &kind.group, &scale.spec, &mut before);
+    Ok(before)
 }
 
 /// The object that a changed `Scale` asks for.
@@ -38,14 +69,19 @@ pub(crate) fn write(kind: &Kind, current: &Value, scale: &Value) -> Result<Value
             "the name of the object ({wanted}) does not match the name on the URL ({name})"
         )));
     }
+    let paths = paths(kind)?;
     let replicas = scale["spec"].get("replicas").cloned().unwrap_or_else(|| 0.into());
-    if !replicas.as_i64().is_some_and(|n| (0..=i64::from(i32::MAX)).contains(&n)) {
-        let error = super::error::FieldError::invalid("spec.replicas", &replicas, "must be greater than or equal to 0");
+    if replicas == UNSAID {
+        let field = paths.spec.replace('/', ".");
+        return Err(Failure::bad_request(format!("the spec replicas field {field:?} cannot be empty")));
+    }
+    if kind.custom.is_none() && replicas.as_i64().is_some_and(|replicas| replicas < 0) {
+        let error = FieldError::invalid("spec.replicas", &replicas, "must be greater than or equal to 0");
         return Err(Failure::invalid("autoscaling", "Scale", name, &[error]));
     }
     let mut new = current.clone();
     let mut slot = &mut new;
-    for part in paths(kind)?.spec.split('/').skip(1) {
+    for part in paths.spec.split('/').skip(1) {
         if !slot.is_object() {
             *slot = json!({});
         }
@@ -59,6 +95,7 @@ pub(crate) fn write(kind: &Kind, current: &Value, scale: &Value) -> Result<Value
             new["metadata"][field] = value.into();
         }
     }
+    fields::to_parent(&mut new, scale, &kind.api_version(), &paths.spec);
     Ok(new)
 }
 

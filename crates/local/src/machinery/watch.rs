@@ -84,7 +84,7 @@ impl Watch {
             Shape::Table => {
                 json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": null, "rows": []})
             }
-            Shape::Metadata => {
+            Shape::Metadata | Shape::MetadataList => {
                 json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
             }
             Shape::Plain | Shape::Discovery { .. } => {

@@ -58,17 +58,20 @@ pub(crate) fn complete(kind: &Kind, object: &mut Value) {
 /// Brings a body into the form in which it is stored: types right, nothing that is as good as absent, defaults filled in.
 pub(crate) fn decode(kind: &Kind, object: &mut Value) -> Result<()> {
     let Some(name) = stored_type(kind) else { return Ok(()) };
+    if let Some(why) = model::mismatch(&name, object) {
+        return Err(unfit(kind, &why));
+    }
     model::reduce(&name, object);
     defaults::normalise(object);
-    model::check(kind, object).map_err(|error| {
-        Failure::bad_request(format!(
-            "{0} in version \"{1}\" cannot be handled as a {0}: {error}",
-            kind.name, kind.version
-        ))
-    })?;
+    model::check(kind, object).map_err(|error| unfit(kind, &error.to_string()))?;
     defaults::apply(kind, object);
     model::complete(&name, object);
     Ok(())
+}
+
+/// What is said of an object that is none of its kind.
+pub(crate) fn unfit(kind: &Kind, why: &str) -> Failure {
+    Failure::bad_request(format!("{0} in version \"{1}\" cannot be handled as a {0}: {why}", kind.name, kind.version))
 }
 
 /// What the server itself decides of an object that is written.

@@ -8,9 +8,27 @@ use super::{Admission, labels, names, selects};
 
 const POD_UPDATES: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
+/// Where the content of a volume may come from, in the order in which it is looked for.
+const VOLUME_SOURCES: [&str; 11] = [
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "secret",
+    "nfs",
+    "persistentVolumeClaim",
+    "downwardAPI",
+    "configMap",
+    "projected",
+    "csi",
+    "ephemeral",
+];
+
 pub(super) fn object(admission: &Admission<'_>, object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if admission.subresource == "status" {
+        if admission.kind.resource == "jobs" {
+            job_status(object, &mut errors);
+        }
         return errors;
     }
     match admission.kind.resource.as_str() {
@@ -44,8 +62,8 @@ fn pod(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
     for (index, volume) in spec["volumes"].as_array().into_iter().flatten().enumerate() {
         // The first source counts; each further one is too much.
-        for source in volume.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "name").skip(1)
-        {
+        let found = |source: &&&str| volume.get(**source).is_some();
+        for source in VOLUME_SOURCES.iter().filter(found).skip(1) {
             errors.push(FieldError::forbidden(
                 format!("{path}.volumes[{index}].{source}"),
                 "may not specify more than 1 volume type",
@@ -219,6 +237,20 @@ fn job(old: Option<&Value>, object: &Value, errors: &mut Vec<FieldError>) {
     };
     for pointer in ["/spec/selector", "/spec/template", "/spec/completions", "/spec/completionMode"] {
         immutable(old, object, pointer, errors);
+    }
+}
+
+fn job_status(object: &Value, errors: &mut Vec<FieldError>) {
+    let status = &object["status"];
+    let count = |field: &str| status[field].as_i64().unwrap_or_default();
+    for field in ["active", "succeeded", "failed", "ready", "terminating"] {
+        if count(field) < 0 {
+            let detail = "must be greater than or equal to 0";
+            errors.push(FieldError::invalid(format!("status.{field}"), &status[field], detail));
+        }
+    }
+    if status.get("ready").is_some() && count("ready") > count("active") {
+        errors.push(FieldError::invalid("status.ready", &status["ready"], "cannot set more ready pods than active"));
     }
 }
 

@@ -85,6 +85,17 @@ impl Entry {
         self
     }
 
+    pub fn api_version(&self) -> &str {
+        &self.api_version
+    }
+
+    /// The entry of the same manager for fields of another version.
+    pub fn in_version(mut self, api_version: &str, fields: Set) -> Self {
+        api_version.clone_into(&mut self.api_version);
+        self.fields = fields;
+        self
+    }
+
     /// Whether both stand for the same manager.
     pub fn same(&self, other: &Self) -> bool {
         self.name == other.name
@@ -138,10 +149,20 @@ impl Entry {
     }
 }
 
-/// The entries of an object; none at all if one of them is nonsense.
-pub(super) fn entries(object: &Value) -> Vec<Entry> {
+/// The entries of an object as they stand there; none at all if one of them is nonsense.
+fn written(object: &Value) -> Vec<Entry> {
     let found = object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     found.map(Entry::from_json).collect::<Option<_>>().unwrap_or_default()
+}
+
+/// The entries of an object. Of several for the same manager the last counts.
+pub(super) fn entries(object: &Value) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for entry in written(object) {
+        entries.retain(|other| !other.same(&entry));
+        entries.push(entry);
+    }
+    entries
 }
 
 /// Writes the entries, applied ones first, older ones first.
@@ -191,16 +212,6 @@ pub(crate) fn track(tracking: &Tracking<'_>, live: Option<&Value>, new: &mut Val
         managed = live.map(entries).unwrap_or_default();
     }
     meta::metadata(new).remove("managedFields");
-    // Who scales takes the replicas from those who have them; of replicas that are nobody's nothing is noted.
-    if tracking.manager.subresource == "scale"
-        && let Some(live) = live
-    {
-        let difference = compare(tracking.root, live, new);
-        let written = difference.modified.or(&difference.added);
-        if managed.iter().all(|entry| entry.fields.and(&written).is_empty()) {
-            return record(new, managed);
-        }
-    }
     // Nobody is known of an object that was there before: it stays so until it is applied.
     if managed.is_empty() && live.is_some() {
         return;
@@ -218,9 +229,7 @@ pub(super) fn update(tracking: &Tracking<'_>, live: &Value, new: &Value, managed
     if written.is_empty() {
         return;
     }
-    let own = Entry::new(&tracking.manager, false, written);
-    // Of a scale nobody notes the time.
-    let mut own = if tracking.manager.subresource == "scale" { own } else { own.at(tracking.now) };
+    let mut own = Entry::new(&tracking.manager, false, written).at(tracking.now);
     if let Some(index) = managed.iter().position(|entry| entry.same(&own)) {
         own.fields.union(&managed.remove(index).fields);
     }
@@ -261,7 +270,7 @@ fn cap(managed: &mut Vec<Entry>) {
 /// Whether two objects differ in nothing but the times at which their fields were written.
 pub(crate) fn differ_in_times_only(old: &Value, new: &Value) -> bool {
     let timeless = |object: &Value| -> Vec<Entry> {
-        entries(object).into_iter().map(|entry| Entry { time: None, ..entry }).collect()
+        written(object).into_iter().map(|entry| Entry { time: None, ..entry }).collect()
     };
     let same = |key: &String, a: &Value, b: &Value| match key.as_str() {
         "metadata" => {

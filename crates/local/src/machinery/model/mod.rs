@@ -5,7 +5,9 @@
 
 mod form;
 mod merging;
+mod mismatch;
 mod presence;
+mod shown;
 mod words;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest, Toke
 use k8s_openapi::api::authorization::v1::{
     LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview,
 };
+use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{
@@ -34,6 +37,8 @@ use serde_json::{Map, Value, json};
 use super::kinds::Kind;
 
 pub(crate) use form::{complete, reduce};
+pub(crate) use mismatch::mismatch;
+pub(crate) use shown::shown;
 
 /// What the server knows of a type besides its schema.
 #[derive(Debug, Default)]
@@ -149,6 +154,8 @@ pub(crate) fn metadata_reference() -> Value {
     Value::Object(["apiVersion", "kind", "metadata"].into_iter().map(field).collect())
 }
 
+/// The name of the type by which anything is scaled.
+pub(crate) const SCALE: &str = "io.k8s.api.autoscaling.v1.Scale";
 /// The name of the type of every object's metadata.
 pub(crate) const METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const REFERENCE: &str = "#/components/schemas/";
@@ -170,6 +177,7 @@ impl Model {
         for row in &TYPES {
             (row.register)(&mut generator);
         }
+        generator.subschema_for::<Scale>();
         let mut schemas = generator.take_definitions(true);
         // Nobody has to say that an object has metadata.
         for required in schemas.values_mut().filter_map(|schema| schema.get_mut("required")?.as_array_mut()) {

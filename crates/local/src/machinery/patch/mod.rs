@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::error::{Failure, Result};
 use super::fields::Node;
+use super::model;
 use super::request::parse_error;
 pub(crate) use order::written;
 
@@ -50,6 +51,49 @@ fn outcome(media: &str, root: Node<'_>, document: &mut Value, body: &[u8]) -> Re
         }
         _ => Err(unsupported(true)),
     }
+}
+
+/// The outcome of a patch as messages show it; of a strategic one the patch itself.
+pub(crate) fn shown(media: &str, name: Option<&str>, document: &Value, body: &[u8]) -> String {
+    let patch: Value = serde_json::from_slice(body).unwrap_or_default();
+    match media {
+        STRATEGIC => written(&patch),
+        JSON_PATCH => model::shown(name, document, &reached(&patch)),
+        _ => model::shown(name, document, &patch),
+    }
+}
+
+/// What is said of members of a JSON patch's operations that nobody knows.
+pub(crate) fn unknown(media: &str, body: &[u8]) -> Vec<String> {
+    if media != JSON_PATCH {
+        return Vec::new();
+    }
+    let patch: Value = serde_json::from_slice(body).unwrap_or_default();
+    let operations = patch.as_array().into_iter().flatten().enumerate();
+    let known = |field: &str| matches!(field, "op" | "path" | "from" | "value");
+    operations
+        .flat_map(|(index, operation)| {
+            let fields = operation.as_object().into_iter().flatten().filter(|(field, _)| !known(field));
+            fields.map(move |(field, _)| format!("json patch unknown field \"[{index}].{field}\"")).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// How far the operations of a JSON patch reach into a document.
+fn reached(patch: &Value) -> Value {
+    let mut reached = serde_json::json!({});
+    for operation in patch.as_array().into_iter().flatten() {
+        let mut at = &mut reached;
+        let path = operation["path"].as_str().unwrap_or_default();
+        let parents = path.rsplit_once('/').map_or("", |(parents, _)| parents);
+        for part in parents.split('/').skip(1) {
+            at = &mut at[part];
+            if !at.is_object() {
+                *at = serde_json::json!({});
+            }
+        }
+    }
+    reached
 }
 
 /// One operation of a JSON patch. What the server's library allows beyond the standard is allowed here.

@@ -7,15 +7,15 @@ use super::super::error::{Failure, FieldError, Result};
 use super::super::fields::{Node, Tracking};
 use super::super::kinds::Kind;
 use super::super::request::{self, FieldValidation};
-use super::super::{Machinery, definition, meta, model, patch, schema};
+use super::super::{Machinery, definition, meta, model, patch, schema, strict};
 use super::{Call, conform};
 
 /// Where an object comes from decides how unknown fields in it are spoken of.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Source {
+pub(crate) enum Source<'a> {
     Body,
-    /// What a patch has made of an object.
-    Patch,
+    /// What a patch has made of an object, and how messages show it.
+    Patch(&'a str),
     /// What an apply has made of an object: fields that are unknown were refused before, or go in silence.
     Apply,
 }
@@ -52,12 +52,17 @@ fn unlabelled(call: &Call<'_>) -> bool {
 }
 
 /// Brings an object into the form in which it is stored, whatever its values are: unknown fields go, defaults come.
-pub(crate) fn shape(call: &mut Call<'_>, object: &mut Value, source: Source) -> Result<()> {
+pub(crate) fn shape(call: &mut Call<'_>, object: &mut Value, source: Source<'_>) -> Result<()> {
     let unknown = drop_unknown(&call.kind, object);
-    let named: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+    let mut named = match source {
+        Source::Body => twice(call)?,
+        Source::Patch(_) => patch::unknown(request::media_type(call.request), &call.request.body),
+        Source::Apply => Vec::new(),
+    };
+    named.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
     match call.validation {
         FieldValidation::Strict if !named.is_empty() && source != Source::Apply => {
-            return Err(strict(call, source, object, &named));
+            return Err(strict(call, source, &named));
         }
         FieldValidation::Warn if source != Source::Apply => call.warnings.borrow_mut().extend(named),
         _ => {}
@@ -66,28 +71,43 @@ pub(crate) fn shape(call: &mut Call<'_>, object: &mut Value, source: Source) -> 
         builtin::events::to_stored(object);
     }
     if let Some(custom) = &call.kind.custom {
+        if let Some(why) = model::mismatch(model::METADATA, &object["metadata"]) {
+            return Err(unfit(source, builtin::unfit(&call.kind, &why)));
+        }
         model::reduce(model::METADATA, &mut object["metadata"]);
         schema::apply_defaults(&custom.schema, object);
         return Ok(());
     }
-    builtin::decode(&call.kind, object).map_err(|failure| match source {
-        Source::Body => failure,
-        // The patch is at fault, not the body.
-        Source::Patch | Source::Apply => {
-            let why = failure.message.rsplit_once("cannot be handled as a ").map_or("", |(_, why)| why);
-            let why = why.split_once(": ").map_or(why, |(_, why)| why);
-            Failure::invalid("", "", "", &[FieldError::invalid("patch", &object.to_string().into(), why)])
-        }
-    })
+    builtin::decode(&call.kind, object).map_err(|failure| unfit(source, failure))
 }
 
-fn strict(call: &Call<'_>, source: Source, object: &Value, named: &[String]) -> Failure {
+/// Where a patch is at fault, the body is not.
+fn unfit(source: Source<'_>, failure: Failure) -> Failure {
+    let shown = match source {
+        Source::Body => return failure,
+        Source::Patch(shown) => shown,
+        Source::Apply => "",
+    };
+    let why = failure.message.rsplit_once("cannot be handled as a ").map_or("", |(_, why)| why);
+    patch_unfit(shown, why.split_once(": ").map_or(why, |(_, why)| why))
+}
+
+/// What is said of a patch that makes no object of the kind.
+pub(crate) fn patch_unfit(shown: &str, why: &str) -> Failure {
+    Failure::invalid("", "", "", &[FieldError::invalid("patch", &shown.into(), why)])
+}
+
+/// Members of the body that are there twice, where somebody wants to know.
+fn twice(call: &Call<'_>) -> Result<Vec<String>> {
+    if call.validation == FieldValidation::Ignore { Ok(Vec::new()) } else { strict::duplicates(call.request) }
+}
+
+fn strict(call: &Call<'_>, source: Source<'_>, named: &[String]) -> Failure {
     let why = format!("strict decoding error: {}", named.join(", "));
-    if source == Source::Patch {
-        return Failure::invalid("", "", "", &[FieldError::invalid("patch", &object.to_string().into(), &why)]);
+    match source {
+        Source::Patch(shown) => patch_unfit(shown, &why),
+        Source::Body | Source::Apply => builtin::unfit(&call.kind, &why),
     }
-    let (kind, version) = (&call.kind.name, &call.kind.version);
-    Failure::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
 }
 
 /// Drops the fields that a kind does not have, and tells their paths.

@@ -35,6 +35,9 @@ impl Machinery {
             return Err(Failure::new(405, "MethodNotAllowed", why));
         }
         let name = place(call, &mut object)?;
+        for field in ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+            meta::metadata(&mut object).remove(field);
+        }
         if ownership == Ownership::Track {
             tracking(call, |tracking| fields::track(tracking, None, &mut object));
         }
@@ -45,9 +48,7 @@ impl Machinery {
         if metadata.get("resourceVersion").is_some_and(|v| v.as_str().is_none_or(|v| !v.is_empty() && v != "0")) {
             return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
-        for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
-            metadata.remove(field);
-        }
+        metadata.remove("resourceVersion");
         if !kind.transient {
             metadata.insert("uid".into(), call.entropy.uid().into());
             metadata.insert("creationTimestamp".into(), meta::seconds(call.now).into());

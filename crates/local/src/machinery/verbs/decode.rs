@@ -12,7 +12,7 @@ use super::admit::{self, Source};
 const SUMMARY: usize = 30;
 
 /// The body of a write, checked to be of the target's kind, in the form in which it is stored.
-pub(crate) fn decode(call: &mut Call<'_>, mut object: Value, source: Source) -> Result<Value> {
+pub(crate) fn decode(call: &mut Call<'_>, mut object: Value, source: Source<'_>) -> Result<Value> {
     let kind = call.kind.clone();
     if !object.is_object() {
         let why = "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }";
@@ -22,7 +22,7 @@ pub(crate) fn decode(call: &mut Call<'_>, mut object: Value, source: Source) -> 
     if kind.custom.is_some() {
         custom(call, version, name, &object)?;
     } else if !version.is_empty() && version != kind.api_version() || !name.is_empty() && name != kind.name {
-        return Err(other_kind(&kind, version, name, &object, source));
+        return Err(other_kind(&kind, version, name, source));
     }
     object["apiVersion"] = kind.api_version().into();
     object["kind"] = kind.name.as_str().into();
@@ -68,20 +68,25 @@ fn custom(call: &Call<'_>, version: &str, name: &str, object: &Value) -> Result<
     Err(Failure::invalid(group, name, meta::name(object), &wrong))
 }
 
-/// Another kind than the path says.
-fn other_kind(kind: &Kind, version: &str, name: &str, object: &Value, source: Source) -> Failure {
-    let short = version.rsplit('/').next().unwrap_or_default();
-    let internal = match kind.group.as_str() {
+/// The package in which the server itself has the kinds of a group.
+pub(super) fn internal(group: &str) -> &str {
+    match group {
         "" | "events.k8s.io" => "core",
         group => group.split('.').next().unwrap_or_default(),
-    };
+    }
+}
+
+/// Another kind than the path says.
+fn other_kind(kind: &Kind, version: &str, name: &str, source: Source<'_>) -> Failure {
+    let short = version.rsplit('/').next().unwrap_or_default();
+    let internal = internal(&kind.group);
     let why = if Machinery::knows(version, name) {
         format!("converting ({short}.{name}) to ({internal}.{}): unknown conversion", kind.name)
     } else {
         format!("no kind {name:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\"")
     };
-    if source == Source::Patch {
-        return Failure::invalid("", "", "", &[FieldError::invalid("patch", &object.to_string().into(), &why)]);
+    if let Source::Patch(shown) = source {
+        return admit::patch_unfit(shown, &why);
     }
     Failure::bad_request(format!("{name} in version {short:?} cannot be handled as a {}: {why}", kind.name))
 }

@@ -10,6 +10,7 @@ mod list;
 mod patch;
 mod read;
 mod review;
+mod scale;
 mod update;
 
 use std::cell::RefCell;
@@ -121,16 +122,39 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
         warnings.borrow_mut().extend(custom.deprecation.clone());
     }
     let defines = call.kind.resource == "customresourcedefinitions" && request.method != Method::GET;
-    let reply = dispatch(machinery, call).map_err(|failure| Failure { warnings: warnings.take(), ..failure });
+    let fits = formed(&call);
+    let reply = dispatch(machinery, call)
+        .and_then(|reply| fits.map(|()| reply))
+        .map_err(|failure| Failure { warnings: warnings.take(), ..failure });
     if defines {
         machinery.settle_definitions(context.now);
     }
     reply
 }
 
+/// Whether an answer has the form that is asked for: one object is no list, nor a list one object.
+fn formed(call: &Call<'_>) -> Result<()> {
+    let list = call.target.name.is_none() && call.request.method != Method::POST;
+    let watch = call.target.watch || call.query.flag("watch");
+    let (asked, found) = match call.shape {
+        Shape::MetadataList if !list => ("PartialObjectMetadataList, but the requested object is not a list", ""),
+        Shape::Metadata if list && !watch => ("PartialObjectMetadata, but the requested object is a list", "List"),
+        _ => return Ok(()),
+    };
+    let group = if call.kind.renames_events() { "" } else { call.kind.group.as_str() };
+    let name = match &call.kind.custom {
+        Some(_) => format!("unstructured.Unstructured{found}"),
+        None => format!("{}.{}{found}", decode::internal(group), call.kind.name),
+    };
+    Err(Failure::new(406, "NotAcceptable", format!("you requested {asked} (*{name})")))
+}
+
 fn dispatch(machinery: &mut Machinery, call: Call<'_>) -> Result<Reply> {
     let named = call.target.name.is_some();
+    let below = call.kind.custom.is_some() && !call.subresource().is_empty();
     match (&call.request.method, named) {
+        (&Method::POST, true) if below => Err(Failure::not_supported("create", &call.kind)),
+        (&Method::DELETE, true) if below => Err(Failure::not_supported("delete", &call.kind)),
         (&Method::GET | &Method::HEAD, false) => machinery.list_or_watch(call),
         (&Method::GET | &Method::HEAD, true) if call.target.watch || call.query.flag("watch") => {
             machinery.list_or_watch(call)

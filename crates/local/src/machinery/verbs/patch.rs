@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::error::{Failure, Result};
 use super::super::fields::{self, Node};
-use super::super::{Machinery, Reply, meta, patch, present, request, scale};
+use super::super::{Machinery, Reply, meta, model, patch, present, request};
 use super::admit::{self, tracking};
 use super::update::Ownership;
 use super::{Call, Source, decode};
@@ -22,19 +22,15 @@ impl Machinery {
         let (key, current) = self.current(&call)?;
         let kind = call.kind.clone();
         if call.subresource() == "scale" {
-            let mut view = scale::view(&kind, &current)?;
-            patch::patch(media, Node::Free, &mut view, &call.request.body)?;
-            let new = scale::write(&kind, &current, &view)?;
-            let object = self.update(&mut call, &key, &current, new, Ownership::Track)?;
-            let view = scale::view(&kind, &object)?;
-            return Ok(call.answer_raw(200, view));
+            return self.patch_scale(call, media, &key, &current);
         }
         if !matches!(call.subresource(), "" | "status") {
             return Err(Failure::method_not_allowed());
         }
         let mut new = present::whole(&kind, &current);
         patch::patch(media, Node::root(&kind), &mut new, &call.request.body)?;
-        let new = decode(&mut call, new, Source::Patch)?;
+        let shown = patch::shown(media, model::type_of(&kind).as_deref(), &new, &call.request.body);
+        let new = decode(&mut call, new, Source::Patch(&shown))?;
         check_name(&call, &new)?;
         let object = self.update(&mut call, &key, &current, new, Ownership::Track)?;
         Ok(call.answer(200, &object))

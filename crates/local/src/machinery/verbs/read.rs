@@ -20,7 +20,7 @@ impl Machinery {
         match call.subresource() {
             "" | "status" => Ok(call.answer(200, &object)),
             "scale" => {
-                let scale = scale::view(&call.kind, &object)?;
+                let scale = scale::read(&call.kind, &object)?;
                 Ok(call.answer_raw(200, scale))
             }
             "log" => Ok(Reply::PodLog {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::error::{Failure, FieldError, Result};
 use super::super::fields;
 use super::super::kinds::Kind;
-use super::super::{Machinery, Reply, custom, meta, scale};
+use super::super::{Machinery, Reply, custom, meta};
 use super::admit::tracking;
 use super::delete::held;
 use super::patch::{mismatch, nameless};
@@ -62,15 +62,6 @@ impl Machinery {
         let error = FieldError::invalid("metadata.resourceVersion", &0.into(), "must be specified for an update");
         // Here the resource stands for the kind.
         Err(Failure::invalid(&call.kind.group, &call.kind.resource, &name, &[error]))
-    }
-
-    fn replace_scale(&mut self, mut call: Call<'_>, content: &Value) -> Result<Reply> {
-        let (key, current) = self.current(&call)?;
-        let kind = call.kind.clone();
-        let new = scale::write(&kind, &current, content)?;
-        let object = self.update(&mut call, &key, &current, new, Ownership::Track)?;
-        let view = scale::view(&kind, &object)?;
-        Ok(call.answer_raw(200, view))
     }
 
     /// A namespace's content is gone: its last finalizers go.
@@ -204,7 +195,6 @@ fn keep_system_fields(kind: &Kind, subresource: &str, current: &Value, new: &mut
         "resourceVersion",
         "name",
         "namespace",
-        "generateName",
     ];
     let metadata = meta::metadata(new);
     metadata.remove("selfLink");

@@ -99,7 +99,7 @@ impl Instance {
         store.set_subnet(subnet)?;
         let settings = server::Settings {
             pods: data_dir.join("pods"),
-            machinery: machinery::Settings { service_subnet: subnet, history: HISTORY },
+            machinery: machinery::Settings { service_subnet: subnet, history: HISTORY, controllers: false },
             nodes: Some(Nodes::new(&pki)?),
         };
         let server = Server::new(store, content, settings, stop.clone());
@@ -107,6 +107,11 @@ impl Instance {
         let url = format!("https://{address}");
         kubeconfig::write(&data_dir, &url, &options.namespace, &pki).map_err(directory_error)?;
         Ok(Self { server, pki, data_dir, address, subnet, stop, serving, _claim: claim, _lock: lock })
+    }
+
+    /// From now on controllers are at work, and what needs them can be asked of objects: accounts of pods, ends of claims.
+    pub fn expect_controllers(&self) {
+        self.server.expect_controllers();
     }
 
     /// A client within the process, for a component of the control plane.

@@ -84,6 +84,18 @@ impl Normal {
             let next = self.names.len() + 1;
             self.names.entry(name.to_owned()).or_insert_with(|| format!("{stem}<{next}>"));
         }
+        // A refusal names what it would have generated, and blames what it would have generated it from.
+        let causes = members.get("causes").and_then(Value::as_array).into_iter().flatten();
+        let stem = causes
+            .filter(|cause| cause["field"] == "metadata.generateName")
+            .find_map(|cause| cause["message"].as_str()?.split('"').nth(1).map(str::to_owned));
+        if let (Some(stem), Some(name)) = (stem, text("name"))
+            && name.len() == stem.len() + 5
+            && name.starts_with(&stem)
+        {
+            let next = self.names.len() + 1;
+            self.names.entry(name.to_owned()).or_insert_with(|| format!("{stem}<{next}>"));
+        }
     }
 
     fn text(&mut self, text: &str, key: &str) -> String {
@@ -121,10 +133,16 @@ fn unorder(members: &mut Map<String, Value>) {
     let custom = group.rsplit('.').next() == Some("test") || group == "nextbreakpoint.com";
     let definition = group == "apiextensions.k8s.io";
     let conflicts = details["causes"][0]["reason"] == "FieldManagerConflict";
+    // Keys of one map are looked at in any order.
+    let of_key = |cause: &Value| {
+        let field = cause["field"].as_str().unwrap_or_default();
+        ["data[", "binaryData["].iter().any(|map| field.starts_with(map))
+    };
+    let keys = details["causes"].as_array().is_some_and(|causes| causes.iter().all(of_key));
     let list = told(&details["causes"]);
     let causes = members.get_mut("details").and_then(|details| details.get_mut("causes"));
     let Some(causes) = causes.and_then(Value::as_array_mut) else { return };
-    if custom || conflicts {
+    if custom || conflicts || keys {
         causes.sort_by_cached_key(Value::to_string);
     } else if definition {
         let of_schema = |cause: &Value| cause["field"].as_str().is_some_and(|field| field.contains("openAPIV3Schema"));
@@ -133,7 +151,7 @@ fn unorder(members: &mut Map<String, Value>) {
             .for_each(|run| run.sort_by_cached_key(Value::to_string));
     }
     // A message that lists the causes says nothing else; one that lists something else stays as it is.
-    if let Some(Value::String(message)) = members.get_mut("message").filter(|_| custom || definition)
+    if let Some(Value::String(message)) = members.get_mut("message").filter(|_| custom || definition || keys)
         && let Some(head) = message.strip_suffix(&format!(" is invalid: [{list}]"))
     {
         *message = format!("{head} is invalid: [<causes>]");

@@ -62,6 +62,7 @@ impl Servers {
         let stop = CancellationToken::new();
         let options = Options { data_dir: state.path().join("local"), namespace: "default".to_owned(), port: 6443 };
         let instance = Instance::start(&options, stop.clone())?;
+        instance.expect_controllers();
         let local = instance.client("admin", "default");
         let (client, authority, token) =
             (instance.client("controllers", "default"), instance.authority_pem().to_owned(), stop.clone());

@@ -66,6 +66,7 @@ fn start(instance: Instance, args: &UpArgs, machine: Machine, data_dir: &Path) -
     let (stop_controllers, stop_node) = (CancellationToken::new(), CancellationToken::new());
     let authority = instance.authority_pem().to_owned();
     let client = instance.client("controllers", &args.namespace);
+    instance.expect_controllers();
     let controllers = tokio::spawn(controllers::run(client, authority.clone(), stop_controllers.clone()));
     let settings = NodeSettings {
         client: instance.client("node", &args.namespace),

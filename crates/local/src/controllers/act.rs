@@ -24,6 +24,8 @@ pub enum Act {
     Delete { key: Key, uid: String, propagation: &'static str },
     /// Deletes an object whose owners are gone, if they are.
     Collect { key: Key, uid: String, revision: u64, owners: Vec<Value>, propagation: &'static str },
+    /// Takes owners from the list of an object: the living ones that let it go, and those of the others that are gone.
+    Disown { key: Key, revision: String, waiting: Vec<String>, absent: Vec<Value> },
     /// Runs a pod on a node.
     Bind { pod: Key, uid: String, node: String },
     /// Lets a namespace go, if it is empty.
@@ -89,6 +91,9 @@ pub async fn perform(client: &Client, cache: &mut Cache, act: &Act) -> Result<Ve
             let options = json!({"preconditions": conditions, "propagationPolicy": propagation});
             delete(client, cache, key, uid, &options).await
         }
+        Act::Disown { key, revision, waiting, absent } => {
+            disown(client, cache, key, revision, waiting.clone(), absent).await
+        }
         Act::Bind { pod, uid, node } => {
             let binding = json!({
                 "apiVersion": "v1",
@@ -121,7 +126,8 @@ fn put(cache: &mut Cache, key: &Key, answer: Result<Value, Error>) -> Result<Vec
     match answer {
         // The write took away the last finalizer of an object that was to be deleted.
         Ok(object) if object::deleting(&object) && object::list(&object, "/metadata/finalizers").is_empty() => {
-            let over = object::number(&object, "/metadata/deletionGracePeriodSeconds").unwrap_or(0) == 0;
+            let holds = key.resource == NAMESPACES && !object::list(&object, "/spec/finalizers").is_empty();
+            let over = !holds && object::number(&object, "/metadata/deletionGracePeriodSeconds").unwrap_or(0) == 0;
             let changed = if over { cache.remove(key, object::uid(&object)) } else { cache.put(&key.resource, object) };
             Ok(changed.into_iter().collect())
         }
@@ -156,6 +162,28 @@ async fn delete(
     Ok(changed.into_iter().collect())
 }
 
+async fn disown(
+    client: &Client,
+    cache: &mut Cache,
+    key: &Key,
+    revision: &str,
+    mut leaving: Vec<String>,
+    absent: &[Value],
+) -> Result<Vec<Changed>, Error> {
+    for owner in absent {
+        if !owner_exists(client, cache, &key.namespace, owner).await? {
+            leaving.push(object::text(owner, "/uid").to_owned());
+        }
+    }
+    let Some(object) = cache.get(key).filter(|_| !leaving.is_empty()) else { return Ok(Vec::new()) };
+    let stays = |owner: &&Value| !leaving.iter().any(|uid| owner["uid"] == uid.as_str());
+    let kept: Vec<&Value> = object::owners(object).iter().filter(stays).collect();
+    let metadata = json!({"uid": object::uid(object), "resourceVersion": revision, "ownerReferences": kept});
+    let path = path_of(cache, key)?;
+    let answer = request(client, Method::PATCH, &path, &json!({"metadata": metadata})).await;
+    put(cache, key, answer)
+}
+
 /// Asks the server, since the cache may lag behind it.
 async fn owner_exists(client: &Client, cache: &Cache, namespace: &str, owner: &Value) -> Result<bool, Error> {
     let (version, kind) = (object::text(owner, "/apiVersion"), object::text(owner, "/kind"));
@@ -175,7 +203,12 @@ async fn finalize_namespace(client: &Client, cache: &mut Cache, name: &str) -> R
     let namespaced: Vec<Resource> = cache.resources().filter(|resource| resource.namespaced).cloned().collect();
     for resource in namespaced {
         let path = format!("{}?limit=1", resource.path(name));
-        let list = request(client, Method::GET, &path, &Value::Null).await?;
+        let list = match request(client, Method::GET, &path, &Value::Null).await {
+            Ok(list) => list,
+            // Its definition has gone meanwhile, with all that it defined.
+            Err(Error::Request { source, .. }) if code(&source) == Some(404) => continue,
+            Err(error) => return Err(error),
+        };
         if !object::list(&list, "/items").is_empty() {
             return Err(Error::NotEmpty { namespace: name.to_owned(), resource: resource.id() });
         }
@@ -183,13 +216,10 @@ async fn finalize_namespace(client: &Client, cache: &mut Cache, name: &str) -> R
     let key = Key::new(NAMESPACES, "", name);
     let Some(namespace) = cache.get(&key) else { return Ok(Vec::new()) };
     let mut namespace = Value::clone(namespace);
-    let uid = object::uid(&namespace).to_owned();
     namespace["spec"]["finalizers"] = json!([]);
     let path = with_subresource(path_of(cache, &key)?, "finalize");
-    match request(client, Method::PUT, &path, &namespace).await {
-        Ok(_) => Ok(cache.remove(&key, &uid).into_iter().collect()),
-        Err(error) => gone(cache, &key, error),
-    }
+    let answer = request(client, Method::PUT, &path, &namespace).await;
+    put(cache, &key, answer)
 }
 
 /// An event that cannot be written is no reason to stop. What was told before is counted.

@@ -50,6 +50,7 @@ pub const SERVICE_ACCOUNTS: &str = "serviceaccounts";
 pub const CONFIG_MAPS: &str = "configmaps";
 pub const DEPLOYMENTS: &str = "deployments.apps";
 pub const REPLICA_SETS: &str = "replicasets.apps";
+pub const CLAIMS: &str = "persistentvolumeclaims";
 pub const JOBS: &str = "jobs.batch";
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 

@@ -19,9 +19,23 @@ const RETRY: Duration = Duration::from_millis(500);
 /// One message about a resource.
 #[derive(Debug)]
 pub enum News {
-    List { resource: String, revision: u64, objects: Vec<Value> },
-    Put { resource: String, object: Value },
-    Gone { resource: String, object: Value },
+    List {
+        resource: String,
+        revision: u64,
+        objects: Vec<Value>,
+    },
+    Put {
+        resource: String,
+        object: Value,
+    },
+    Gone {
+        resource: String,
+        object: Value,
+    },
+    /// The resource is not served (any more).
+    Unserved {
+        resource: String,
+    },
 }
 
 /// Follows a resource until it is told to stop.
@@ -33,6 +47,9 @@ pub fn follow(client: Client, resource: Resource, sender: mpsc::Sender<News>, st
                 Ok(()) if sender.is_closed() => return,
                 Ok(()) => {}
                 Err(error) => {
+                    if is_not_found(&error) {
+                        let _ = sender.send(News::Unserved { resource: resource.id() }).await;
+                    }
                     tracing::debug!(%error, resource = resource.id(), "a watch failed");
                     tokio::time::sleep(RETRY).await;
                 }
@@ -45,6 +62,10 @@ pub fn follow(client: Client, resource: Resource, sender: mpsc::Sender<News>, st
             () = stop.cancelled() => tracing::trace!(id, "a watch ends"),
         }
     });
+}
+
+fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 /// Lists, and watches until the server no longer knows the version to go on from.

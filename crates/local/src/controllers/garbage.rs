@@ -88,12 +88,15 @@ fn collect(cache: &Cache, key: &Key, object: &Value) -> Vec<Act> {
         }
     }
     if !solid.is_empty() {
-        // Dead owners in the list do no harm, and it takes a question to the server to be sure that they are dead.
-        return if waiting.is_empty() {
+        return if waiting.is_empty() && absent.is_empty() {
             Vec::new()
         } else {
-            let waiting: Vec<&str> = waiting.iter().map(|owner| object::text(owner, "/uid")).collect();
-            vec![keep_owners(key, object, |owner| !waiting.contains(&owner))]
+            vec![Act::Disown {
+                key: key.clone(),
+                revision: object::text(object, "/metadata/resourceVersion").to_owned(),
+                waiting: waiting.iter().map(|owner| object::text(owner, "/uid").to_owned()).collect(),
+                absent: absent.into_iter().cloned().collect(),
+            }]
         };
     }
     let has_dependents = cache.dependents(object::uid(object)).next().is_some();
@@ -157,10 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_living_owner_stays() {
+    fn what_has_a_living_owner_stays_without_those_that_are_gone() {
         let owner = object("owner", &[], &Value::Null);
+        let one = object("child", &[("owner", true)], &Value::Null);
+        assert_eq!(acts(vec![(CONFIG_MAPS, owner.clone()), (PODS, one)], "child"), vec![]);
         let both = object("child", &[("owner", true), ("dead", true)], &Value::Null);
-        assert_eq!(acts(vec![(CONFIG_MAPS, owner), (PODS, both)], "child"), vec![]);
+        let acts = acts(vec![(CONFIG_MAPS, owner), (PODS, both)], "child");
+        let [Act::Disown { waiting, absent, .. }] = acts.as_slice() else { panic!("{acts:?}") };
+        assert_eq!((waiting.len(), &absent[0]["uid"]), (0, &json!("dead")));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod job;
 mod namespace;
 mod object;
 mod progress;
+mod protection;
 mod queue;
 mod replicaset;
 mod rollout;
@@ -33,7 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 use act::Act;
 use cache::{
-    Cache, Changed, DEFINITIONS, DEPLOYMENTS, EVENTS, JOBS, Key, NAMESPACES, NODES, PODS, REPLICA_SETS, Resource,
+    CLAIMS, Cache, Changed, DEFINITIONS, DEPLOYMENTS, EVENTS, JOBS, Key, NAMESPACES, NODES, PODS, REPLICA_SETS,
+    Resource,
 };
 use feed::News;
 use queue::{Item, Queue, Role};
@@ -137,6 +139,11 @@ impl Controllers {
                 self.unheard.remove(&resource);
                 self.cache.replace(&resource, objects, revision)
             }
+            // Nobody waits for what is not there.
+            News::Unserved { resource } => {
+                self.unheard.remove(&resource);
+                Vec::new()
+            }
             News::Put { resource, object } => self.cache.put(&resource, object).into_iter().collect(),
             News::Gone { resource, object } => {
                 let key = Key::of(&resource, &object);
@@ -216,7 +223,7 @@ impl Controllers {
     fn step(&self, (role, key): &Item, now: Timestamp) -> Step {
         let cache = &self.cache;
         match role {
-            Role::Namespace => namespace::step(cache, key, &self.authority),
+            Role::Namespace => namespace::step(cache, key, &self.authority, now),
             Role::Deployment => deployment::step(cache, key, now),
             Role::ReplicaSet => replicaset::step(cache, key, now),
             Role::Job => job::step(cache, key, now),
@@ -224,6 +231,7 @@ impl Controllers {
             Role::Scheduler => scheduler::step(cache, key, now),
             Role::Garbage => garbage::step(cache, key),
             Role::Expiry => expiry::step(cache, key, now),
+            Role::Protection => protection::step(cache, key),
         }
     }
 
@@ -236,6 +244,7 @@ impl Controllers {
             REPLICA_SETS => self.queue.push(Role::ReplicaSet, key.clone()),
             JOBS => self.queue.push(Role::Job, key.clone()),
             EVENTS => self.queue.push(Role::Expiry, key.clone()),
+            CLAIMS => self.queue.push(Role::Protection, key.clone()),
             PODS => self.route_pod(changed),
             NODES => self.route_node(),
             DEFINITIONS => self.route_definition(changed),
@@ -248,6 +257,11 @@ impl Controllers {
     }
 
     fn route_pod(&mut self, changed: &Changed) {
+        if changed.new.as_ref().is_none_or(|pod| object::pod::finished(pod)) {
+            for key in protection::freed(&self.cache, &changed.key) {
+                self.queue.push(Role::Protection, key);
+            }
+        }
         let Some(pod) = &changed.new else { return };
         if scheduler::waits(pod) {
             self.queue.push(Role::Scheduler, changed.key.clone());
@@ -269,6 +283,10 @@ impl Controllers {
         match (&changed.old, &changed.new) {
             (_, Some(definition)) => {
                 if let Some(resource) = feed::defined(definition) {
+                    let moved = self.cache.resource(&resource.id()).is_some_and(|known| *known != resource);
+                    if moved {
+                        self.unfollow(&resource.id());
+                    }
                     self.follow(resource);
                 }
             }

@@ -23,6 +23,7 @@ pub enum Role {
     Scheduler,
     Garbage,
     Expiry,
+    Protection,
 }
 
 impl Role {
@@ -36,6 +37,7 @@ impl Role {
             Self::Scheduler => "default-scheduler",
             Self::Garbage => "garbage-collector",
             Self::Expiry => "event-controller",
+            Self::Protection => "persistentvolumeclaim-protection-controller",
         }
     }
 }

@@ -39,7 +39,7 @@ impl Machinery {
     }
 
     fn top(&self, core: bool, request: &Request) -> Result<Reply> {
-        if let Shape::Discovery { beta } = Shape::negotiate(request.accept.as_deref())? {
+        if let Shape::Discovery { beta } = Shape::negotiate(request.accept.as_deref(), false)? {
             let groups: Vec<&str> = if core { vec![""] } else { self.kinds.groups() };
             let items: Vec<Value> = groups.into_iter().map(|group| self.aggregated(group)).collect();
             let version = if beta { "v2beta1" } else { "v2" };

@@ -17,6 +17,8 @@ pub(crate) struct Failure {
     /// A token with which a list goes on.
     pub token: Option<Box<str>>,
     pub warnings: Vec<String>,
+    /// The path leads nowhere.
+    pub nowhere: bool,
 }
 
 /// One field that is wrong. `kind` decides both the machine-readable reason and the words before the detail.
@@ -35,6 +37,11 @@ impl FieldError {
             field: field.into(),
             message: format!("Invalid value: {}: {detail}", show(value)),
         }
+    }
+
+    /// The value is shown as the server's own type writes it.
+    pub fn invalid_shown(field: impl Into<String>, shown: &str, detail: &str) -> Self {
+        Self { reason: "FieldValueInvalid", field: field.into(), message: format!("Invalid value: {shown}: {detail}") }
     }
 
     /// What is wrong is said without the value, which is too large to be shown.
@@ -135,7 +142,15 @@ pub(crate) fn qualified(group: &str, resource: &str) -> String {
 
 impl Failure {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Value::Null, token: None, warnings: Vec::new() }
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: Value::Null,
+            token: None,
+            warnings: Vec::new(),
+            nowhere: false,
+        }
     }
 
     pub fn with(mut self, details: Value) -> Self {
@@ -149,7 +164,8 @@ impl Failure {
     }
 
     pub fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource").with(json!({}))
+        let failure = Self::new(404, "NotFound", "the server could not find the requested resource").with(json!({}));
+        Self { nowhere: true, ..failure }
     }
 
     pub fn method_not_allowed() -> Self {
@@ -203,7 +219,7 @@ impl Failure {
         Self::new(406, "NotAcceptable", message).with(json!({}))
     }
 
-    /// A form of an answer (a table in some version) that nobody makes.
+    /// A form of an answer (a table in some version) that nobody makes, and what is said of custom resources.
     pub fn no_such_form() -> Self {
         let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
         Self::new(406, "NotAcceptable", message)

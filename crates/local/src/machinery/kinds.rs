@@ -147,6 +147,16 @@ impl Kind {
     }
 }
 
+/// Whether a path lies where the server's own groups are. There even what leads nowhere is answered with a `Status`.
+pub(crate) fn is_own_path(path: &str) -> bool {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    match parts.next() {
+        Some("api" | "version") => true,
+        Some("apis") => parts.next().is_none_or(|group| BUILTIN.iter().any(|row| row.group == group)),
+        _ => false,
+    }
+}
+
 /// All kinds, by group, version and resource.
 #[derive(Default)]
 pub(crate) struct Kinds {

@@ -19,12 +19,14 @@ mod options;
 mod patch;
 mod present;
 mod protobuf;
+mod quantity;
 mod request;
 mod scale;
 mod schema;
 mod selector;
 mod store;
 mod strict;
+mod syntax;
 mod table;
 mod verbs;
 mod watch;
@@ -121,11 +123,14 @@ pub struct Settings {
     pub service_subnet: u8,
     /// How many writes are remembered for watches.
     pub history: usize,
+    /// Controllers are at work: they make the accounts of namespaces, so that a pod without one can be refused, and let go of
+    /// claims that nobody uses, so that those in use can be held.
+    pub controllers: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { service_subnet: 1, history: 10_000 }
+        Self { service_subnet: 1, history: 10_000, controllers: false }
     }
 }
 
@@ -133,6 +138,8 @@ impl Default for Settings {
 pub enum Reply {
     /// A JSON document. Each warning belongs in a `Warning: 299 - "..."` header.
     Json { status: u16, body: Value, content_type: &'static str, warnings: Vec<String> },
+    /// A few words, for paths that lead nowhere.
+    Text { status: u16, body: &'static str },
     /// A document in a binary form.
     Binary { body: Vec<u8>, content_type: &'static str },
     /// A stream of events, one JSON document per line, with status 200: see [`Machinery::watch_events`].
@@ -179,13 +186,19 @@ impl Machinery {
         Self { settings, store, kinds }
     }
 
+    /// From now on controllers are at work; see [`Settings::controllers`].
+    pub fn expect_controllers(&mut self) {
+        self.settings.controllers = true;
+    }
+
     /// Answers one request. Never fails: a failure is an answer too.
     pub fn handle(&mut self, request: &Request, context: &Context) -> Reply {
-        self.route(request, context).unwrap_or_else(|failure| Reply::Json {
-            status: failure.code,
-            body: failure.status(),
-            content_type: JSON,
-            warnings: failure.warnings,
+        self.route(request, context).unwrap_or_else(|failure| {
+            if failure.nowhere && !kinds::is_own_path(&request.path) {
+                return Reply::Text { status: failure.code, body: "404 page not found\n" };
+            }
+            let (status, body) = (failure.code, failure.status());
+            Reply::Json { status, body, content_type: JSON, warnings: failure.warnings }
         })
     }
 

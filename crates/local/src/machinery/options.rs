@@ -69,8 +69,9 @@ fn manager(query: &Query<'_>, wrong: &mut Vec<FieldError>) {
     if name.len() > MANAGER {
         wrong.push(FieldError::too_long("fieldManager", MANAGER as u64));
     }
-    if name.chars().any(char::is_control) {
-        wrong.push(FieldError::invalid("fieldManager", &name.into(), "should only contain printable characters"));
+    for (position, odd) in name.char_indices().filter(|(_, c)| c.is_control()) {
+        let detail = format!("invalid character U+{:04X} (at position {position})", u32::from(odd));
+        wrong.push(FieldError::invalid("fieldManager", &name.into(), &detail));
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Request;
 use super::error::{Failure, Result};
-use super::{protobuf, strict};
+use super::{protobuf, strict, syntax};
 
 /// Where a path leads. Strings are owned: requests are few and short.
 #[derive(Debug, PartialEq)]
@@ -201,14 +201,14 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// The first entry of an `Accept` header that can be served.
-    pub fn negotiate(accept: Option<&str>) -> Result<Self> {
+    /// The first entry of an `Accept` header that can be served. Built-in kinds do not know what "any application" means.
+    pub fn negotiate(accept: Option<&str>, custom: bool) -> Result<Self> {
         let Some(accept) = accept.filter(|a| !a.trim().is_empty()) else { return Ok(Self::Plain) };
         let mut known = false;
         for entry in accept.split(',') {
             let mut parts = entry.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default();
-            if !matches!(media, "application/json" | "application/*" | "*/*") {
+            if !(matches!(media, "application/json" | "*/*") || custom && media == "application/*") {
                 continue;
             }
             let parameters: Vec<(&str, &str)> = parts.filter_map(|p| p.split_once('=')).collect();
@@ -225,7 +225,7 @@ impl Shape {
                 _ => known = true,
             }
         }
-        Err(if known { Failure::no_such_form() } else { Failure::not_acceptable() })
+        Err(if known || custom { Failure::no_such_form() } else { Failure::not_acceptable() })
     }
 }
 
@@ -238,18 +238,6 @@ pub(crate) fn body(request: &Request) -> Result<Value> {
     let mut body = decoded(request, media)?;
     whole_numbers(&mut body);
     Ok(body)
-}
-
-/// What is wrong with a JSON document, in the server's words as far as they are known.
-pub(crate) fn parse_error(body: &[u8], error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "unexpected end of JSON input".to_owned();
-    }
-    let line = body.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-    match line.get(error.column().saturating_sub(1)).filter(|_| error.is_syntax()) {
-        Some(byte) => format!("invalid character {:?} looking for beginning of value", char::from(*byte)),
-        None => error.to_string(),
-    }
 }
 
 /// A number without a fraction is a whole number, however it was written.
@@ -273,8 +261,8 @@ pub(crate) fn whole_numbers(value: &mut Value) {
 
 fn decoded(request: &Request, media: &str) -> Result<Value> {
     match media {
-        "application/json" | "" | "*/*" => serde_json::from_slice(&request.body).map_err(|error| {
-            let why = parse_error(&request.body, &error);
+        "application/json" | "" | "*/*" => serde_json::from_slice(&request.body).map_err(|_| {
+            let why = syntax::error(&request.body);
             Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}"))
         }),
         "application/yaml" => yaml(&request.body),
@@ -346,13 +334,16 @@ mod tests {
     #[test]
     fn accept_headers_are_negotiated_in_order() {
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-        assert_eq!(Shape::negotiate(Some(table)).expect("table"), Shape::Table);
+        assert_eq!(Shape::negotiate(Some(table), false).expect("table"), Shape::Table);
         assert_eq!(
-            Shape::negotiate(Some("application/vnd.kubernetes.protobuf,application/json")).expect("json"),
+            Shape::negotiate(Some("application/vnd.kubernetes.protobuf,application/json"), false).expect("json"),
             Shape::Plain
         );
-        assert_eq!(Shape::negotiate(Some("application/vnd.kubernetes.protobuf")).expect_err("protobuf").code, 406);
+        assert_eq!(
+            Shape::negotiate(Some("application/vnd.kubernetes.protobuf"), false).expect_err("protobuf").code,
+            406
+        );
         let metadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-        assert_eq!(Shape::negotiate(Some(metadata)).expect("metadata"), Shape::Metadata);
+        assert_eq!(Shape::negotiate(Some(metadata), false).expect("metadata"), Shape::Metadata);
     }
 }

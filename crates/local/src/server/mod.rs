@@ -98,6 +98,11 @@ impl Server {
         self.machinery().add_metrics();
     }
 
+    /// See [`Machinery::expect_controllers`].
+    pub fn expect_controllers(&self) {
+        self.machinery().expect_controllers();
+    }
+
     /// Forces the store to the disk.
     pub fn force(&self) {
         self.0.store.force();
@@ -154,6 +159,9 @@ impl Server {
                 Ok(body) => reply::with_warnings(reply::json(201, &body), &warnings),
                 Err(failure) => reply::failure(&failure),
             },
+            Ok(Reply::Text { status, body }) => {
+                reply::text(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body)
+            }
             Ok(Reply::Binary { body, content_type }) => reply::binary(content_type, body),
             Ok(Reply::Watch(watch)) => watches::stream(self.clone(), watch, &request.query),
             Ok(Reply::PodLog { namespace, name, query }) => {

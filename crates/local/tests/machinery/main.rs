@@ -40,7 +40,7 @@ impl Answer {
 
 impl Cluster {
     pub(crate) fn new() -> Self {
-        Self::with(Settings { service_subnet: 7, history: 1000 })
+        Self::with(Settings { service_subnet: 7, history: 1000, controllers: false })
     }
 
     pub fn with(settings: Settings) -> Self {
@@ -85,6 +85,7 @@ impl Cluster {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         match self.request(method, path, content_type, accept, body) {
             Reply::Json { status, body, warnings, .. } => Answer { status, body, warnings },
+            Reply::Text { status, body } => Answer { status, body: body.into(), warnings: Vec::new() },
             _ => panic!("{path} is answered with a stream"),
         }
     }

@@ -84,7 +84,7 @@ fn a_watch_list_says_when_it_is_through() {
 
 #[test]
 fn what_is_forgotten_has_expired() {
-    let mut cluster = Cluster::with(Settings { service_subnet: 1, history: 3 });
+    let mut cluster = Cluster::with(Settings { service_subnet: 1, history: 3, controllers: false });
     let first = cluster.post(MAPS, &config_map("a")).ok();
     for name in ["b", "c", "d", "e"] {
         cluster.post(MAPS, &config_map(name)).ok();

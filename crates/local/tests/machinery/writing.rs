@@ -28,7 +28,7 @@ fn refusals_have_the_words_of_the_real_server() {
     for (answer, code, message) in [
         (cluster.get(&format!("{MAPS}/x")), 404, "configmaps \"x\" not found"),
         (cluster.get("/apis/apps/v1/namespaces/ns/deployments/x"), 404, "deployments.apps \"x\" not found"),
-        (cluster.get("/apis/none/v1/things"), 404, "the server could not find the requested resource"),
+        (cluster.get("/apis/apps/v1/things"), 404, "the server could not find the requested resource"),
         (cluster.post(MAPS, &config_map("a")), 409, "configmaps \"a\" already exists"),
         (cluster.post("/api/v1/namespaces/none/pods", &pod("p")), 404, "namespaces \"none\" not found"),
         (
@@ -59,6 +59,8 @@ fn refusals_have_the_words_of_the_real_server() {
     ] {
         assert_eq!(answer.refused(), (code, message.to_owned()));
     }
+    let nowhere = cluster.get("/apis/none/v1/things");
+    assert_eq!((nowhere.status, nowhere.body.as_str()), (404, Some("404 page not found\n")));
     let wrong_type = cluster.post(PODS, &json!({"metadata": {"name": "p"}, "spec": {"containers": "none"}})).refused();
     assert_eq!(wrong_type.0, 400);
     assert!(wrong_type.1.starts_with("Pod in version \"v1\" cannot be handled as a Pod: "), "{}", wrong_type.1);

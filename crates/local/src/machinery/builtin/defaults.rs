@@ -1,4 +1,4 @@
-//! Defaults of the built-in kinds, and the forms that the server normalises before it looks at types.
+//! Defaults of the built-in kinds.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,33 +7,6 @@ use serde_json::{Map, Value, json};
 use super::super::kinds::Kind;
 use super::super::meta::{self, map_in};
 use super::{child, default, each, pods, services, spec, workloads};
-
-/// Quantities may come as numbers; they are kept as text.
-pub(super) fn normalise(object: &mut Value) {
-    match object {
-        Value::Array(items) => items.iter_mut().for_each(normalise),
-        Value::Object(map) => {
-            for (key, value) in map {
-                match (key.as_str(), &mut *value) {
-                    ("limits" | "requests" | "capacity" | "allocatable", Value::Object(quantities)) => {
-                        quantities.values_mut().for_each(number_to_text);
-                    }
-                    ("sizeLimit" | "storage", value) => number_to_text(value),
-                    // A definition's schemas and a ConfigMap's data may contain such keys by chance.
-                    ("openAPIV3Schema" | "data" | "stringData" | "annotations" | "labels" | "managedFields", _) => {}
-                    (_, value) => normalise(value),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn number_to_text(value: &mut Value) {
-    if value.is_number() {
-        *value = value.to_string().into();
-    }
-}
 
 /// What a container gets that says nothing: the most it may have, of which it requests all, or else the least.
 fn limits(item: &mut Map<String, Value>) {

@@ -55,6 +55,12 @@ fn changed(old: &Value, object: &Value, errors: &mut Vec<FieldError>) {
     if uid != meta::uid(old) {
         errors.push(FieldError::invalid("metadata.uid", &uid.into(), "field is immutable"));
     }
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+        let (before, after) = (&old["metadata"][field], &object["metadata"][field]);
+        if before != after {
+            errors.push(FieldError::invalid(format!("metadata.{field}"), after, "field is immutable"));
+        }
+    }
     common(object, errors);
 }
 
@@ -82,11 +88,7 @@ fn judged_twice(kind: &Kind) -> bool {
 }
 
 fn common(object: &Value, errors: &mut Vec<FieldError>) {
-    for (key, value) in labels(object, "/metadata/labels") {
-        keys("metadata.labels", key, &names::qualified(key), errors);
-        let value = value.as_str().unwrap_or_default();
-        keys("metadata.labels", value, &names::label_value(value), errors);
-    }
+    names::labels(labels(object, "/metadata/labels"), "metadata.labels", errors);
     let mut size = 0;
     for (key, value) in labels(object, "/metadata/annotations") {
         keys("metadata.annotations", key, &names::qualified(&key.to_lowercase()), errors);
@@ -106,8 +108,7 @@ fn named(kind: &Kind, object: &Value, errors: &mut Vec<FieldError>) {
     let judge: fn(&str) -> Vec<String> = match kind.resource.as_str() {
         _ if kind.group == "rbac.authorization.k8s.io" => names::path_segment,
         _ if kind.custom.is_some() => names::subdomain,
-        "namespaces" => names::label,
-        "services" => names::dns_1035,
+        "namespaces" | "services" => names::label,
         _ => names::subdomain,
     };
     let generated = meta::text(object, "/metadata/generateName");
@@ -148,6 +149,43 @@ fn finalizers(object: &Value, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// An owner with its fields in the order of their type.
+fn shown(owner: &Value) -> String {
+    let fields = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let fields = fields.into_iter().filter_map(|field| Some(format!("{field:?}:{}", owner.get(field)?)));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+}
+
+/// Takes out owners that are named twice, and tells their uids.
+pub(crate) fn dedup_owners(object: &mut Value) -> Vec<String> {
+    let owners = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut);
+    let (mut seen, mut twice): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
+    for owner in owners.iter().flat_map(|owners| owners.iter()) {
+        if seen.contains(owner) {
+            twice.push(meta::text(owner, "/uid").to_owned());
+        } else {
+            seen.push(owner.clone());
+        }
+    }
+    if let Some(owners) = owners.filter(|_| !twice.is_empty()) {
+        *owners = seen;
+    }
+    twice
+}
+
+/// What is said of the finalizers of a custom resource that nobody can tell whose they are.
+pub(crate) fn finalizer_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
+    let before = old.map(meta::finalizers).unwrap_or_default();
+    let plain = |one: &&str| !one.contains('/') && !STANDARD_FINALIZERS.contains(one) && !before.contains(one);
+    let warning = |one: &str| {
+        let path = if one.contains('.') { " including a path (/)" } else { "" };
+        format!(
+            "metadata.finalizers: {one:?}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer writers"
+        )
+    };
+    meta::finalizers(object).into_iter().filter(plain).map(warning).collect()
+}
+
 fn owners(object: &Value, errors: &mut Vec<FieldError>) {
     const FIELD: &str = "metadata.ownerReferences";
     let mut controller: Option<String> = None;
@@ -168,7 +206,8 @@ fn owners(object: &Value, errors: &mut Vec<FieldError>) {
             }
         }
         if version == "v1" && text("kind") == "Event" {
-            errors.push(FieldError::invalid(FIELD, owner, "/v1, Kind=Event is disallowed from being an owner"));
+            let detail = "/v1, Kind=Event is disallowed from being an owner";
+            errors.push(FieldError::invalid_shown(FIELD, &shown(owner), detail));
         }
         if owner["controller"] == true {
             let this = format!("{}/{}", text("kind"), text("name"));
@@ -178,7 +217,8 @@ fn owners(object: &Value, errors: &mut Vec<FieldError>) {
                     let detail = format!(
                         "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
                     );
-                    errors.push(FieldError::invalid(FIELD, owners, &detail));
+                    let all: Vec<String> = owners.as_array().into_iter().flatten().map(shown).collect();
+                    errors.push(FieldError::invalid_shown(FIELD, &format!("[{}]", all.join(",")), &detail));
                 }
             }
         }

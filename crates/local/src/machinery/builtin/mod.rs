@@ -15,7 +15,7 @@ mod workloads;
 
 use serde_json::{Map, Value};
 
-pub(crate) use metadata::{validate as validate_metadata, validate_embedded};
+pub(crate) use metadata::{dedup_owners, finalizer_warnings, validate as validate_metadata, validate_embedded};
 pub(crate) use names::{label_value, qualified as qualified_name};
 pub(crate) use services::Allocator;
 
@@ -62,7 +62,7 @@ pub(crate) fn decode(kind: &Kind, object: &mut Value) -> Result<()> {
         return Err(unfit(kind, &why));
     }
     model::reduce(&name, object);
-    defaults::normalise(object);
+    model::settle(&name, object);
     model::check(kind, object).map_err(|error| unfit(kind, &error.to_string()))?;
     defaults::apply(kind, object);
     model::complete(&name, object);
@@ -74,8 +74,22 @@ pub(crate) fn unfit(kind: &Kind, why: &str) -> Failure {
     Failure::bad_request(format!("{0} in version \"{1}\" cannot be handled as a {0}: {why}", kind.name, kind.version))
 }
 
+/// A claim is held as long as it is used; a controller lets it go.
+pub(crate) fn protect(kind: &Kind, object: &mut Value) {
+    const PROTECTION: &str = "kubernetes.io/pvc-protection";
+    if kind.resource == "persistentvolumeclaims" && !meta::finalizers(object).contains(&PROTECTION) {
+        let finalizers = meta::metadata(object).entry("finalizers").or_insert_with(|| Value::Array(Vec::new()));
+        if let Some(finalizers) = finalizers.as_array_mut() {
+            finalizers.push(PROTECTION.into());
+        }
+    }
+}
+
 /// What the server itself decides of an object that is written.
 pub(crate) fn prepare(admission: &Admission<'_>, object: &mut Value) -> Vec<FieldError> {
+    if let Some(name) = stored_type(admission.kind) {
+        model::forget_empty(&name, object);
+    }
     let errors = services::addresses(admission, object);
     prepare::object(admission, object);
     errors

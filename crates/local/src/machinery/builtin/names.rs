@@ -1,5 +1,8 @@
 //! Which texts are names, labels and keys, and what is said of those that are not.
 
+use serde_json::Value;
+
+use super::super::error::FieldError;
 use super::super::meta;
 
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
@@ -12,6 +15,11 @@ const PATH: &str = "may not contain";
 
 fn too_long(text: &str, limit: usize) -> Option<String> {
     (text.len() > limit).then(|| format!("must be no more than {limit} characters"))
+}
+
+/// The same, said of labels and their keys.
+fn too_many_bytes(text: &str, limit: usize) -> Option<String> {
+    (text.len() > limit).then(|| format!("must be no more than {limit} bytes"))
 }
 
 pub(crate) fn label(text: &str) -> Vec<String> {
@@ -65,7 +73,7 @@ fn edged(text: &str) -> bool {
 }
 
 pub(crate) fn label_value(text: &str) -> Vec<String> {
-    let mut wrong: Vec<String> = too_long(text, 63).into_iter().collect();
+    let mut wrong: Vec<String> = too_many_bytes(text, 63).into_iter().collect();
     if !text.is_empty() && !edged(text) {
         wrong.push(VALUE.to_owned());
     }
@@ -88,18 +96,46 @@ pub(crate) fn qualified(text: &str) -> Vec<String> {
         }
         _ => {
             return vec![format!(
-                "a qualified name {QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+                "a valid label key {QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             )];
         }
     };
     if name.is_empty() {
         wrong.push("name part must be non-empty".to_owned());
     } else {
-        wrong.extend(too_long(name, 63).map(|message| format!("name part {message}")));
+        wrong.extend(too_many_bytes(name, 63).map(|message| format!("name part {message}")));
     }
     if !edged(name) {
         wrong.push(format!("name part {QUALIFIED}"));
     }
+    wrong
+}
+
+/// Judges labels, keys and values.
+pub(super) fn labels<'a>(
+    labels: impl Iterator<Item = (&'a String, &'a Value)>,
+    field: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    for (key, value) in labels {
+        errors.extend(qualified(key).iter().map(|message| FieldError::invalid(field, &key.as_str().into(), message)));
+        let text = value.as_str().unwrap_or_default();
+        errors.extend(label_value(text).iter().map(|message| FieldError::invalid(field, value, message)));
+    }
+}
+
+/// The name of a port.
+pub(super) fn port(text: &str) -> Vec<String> {
+    let mut wrong: Vec<String> = too_long(text, 15).into_iter().collect();
+    let mut refuse = |is: bool, message: &str| wrong.extend(is.then(|| message.to_owned()));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    refuse(
+        text.is_empty() || !text.chars().all(plain),
+        "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
+    );
+    refuse(!text.contains(|c: char| c.is_ascii_lowercase()), "must contain at least one letter (a-z)");
+    refuse(text.contains("--"), "must not contain consecutive hyphens");
+    refuse(text.starts_with('-') || text.ends_with('-'), "must not begin or end with a hyphen");
     wrong
 }
 
@@ -131,11 +167,14 @@ mod tests {
             (label, &long, vec!["must be no more than 63 characters"]),
             (subdomain, "a.b-c", vec![]),
             (subdomain, "a..b", vec![SUBDOMAIN]),
-            (dns_1035, "1a", vec![DNS_1035]),
             (label_value, "", vec![]),
             (label_value, "-a", vec![VALUE]),
             (qualified, "a.b/c", vec![]),
             (qualified, "/c", vec!["prefix part must be non-empty"]),
+            (dns_1035, "1a", vec![DNS_1035]),
+            (port, "http-1", vec![]),
+            (port, "Bad_Name", vec!["must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"]),
+            (port, "80", vec!["must contain at least one letter (a-z)"]),
             (path_segment, "a/b", vec!["may not contain '/'"]),
             (path_segment, "system:a", vec![]),
             (config_key, "..a", vec!["must not start with '..'"]),

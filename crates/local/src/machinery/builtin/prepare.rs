@@ -22,9 +22,8 @@ pub(super) fn object(admission: &Admission<'_>, object: &mut Value) {
     }
 }
 
-/// Pods of a job carry its uid, and it finds them by that. A job that has its labels from its template shares them with it.
+/// Pods of a job carry its uid, and it finds them by that. A job without labels of its own has those of its template.
 fn job(job: &mut Value, shares_labels: bool) {
-    let shares_labels = shares_labels && job["metadata"]["labels"].is_object();
     let (name, uid) = (meta::name(job).to_owned(), meta::uid(job).to_owned());
     let spec = spec(job);
     if spec.get("manualSelector") == Some(&true.into()) {

@@ -1,6 +1,6 @@
 //! Services: their defaults and their addresses. An address is given out at creation and stays.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Map, Value, json};
 
@@ -90,12 +90,14 @@ pub(super) fn addresses(admission: &Admission<'_>, object: &mut Value) -> Vec<Fi
         },
         ("", before) => before.to_owned(),
         (wanted, before) if !before.is_empty() => {
-            if wanted != before {
+            if wanted != before && before != "None" {
                 errors.push(FieldError::invalid("spec.clusterIPs[0]", &json!([wanted]), "may not change once set"));
             }
             wanted.to_owned()
         }
         ("None", _) => "None".to_owned(),
+        // What is no address is refused with the rest.
+        (wanted, _) if wanted.parse::<IpAddr>().is_err() => wanted.to_owned(),
         (wanted, _) => {
             if !wanted.parse::<Ipv4Addr>().is_ok_and(|address| allocator.owns(address)) {
                 let detail =
@@ -109,6 +111,9 @@ pub(super) fn addresses(admission: &Admission<'_>, object: &mut Value) -> Vec<Fi
         }
     };
     families(admission.old, address == "None", spec);
+    if address != "None" {
+        one_family(spec, &mut errors);
+    }
     spec.insert("clusterIPs".into(), json!([address]));
     spec.insert("clusterIP".into(), address.into());
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
@@ -134,6 +139,20 @@ fn families(old: Option<&Value>, headless: bool, spec: &mut Map<String, Value>) 
     if let Some([one]) = spec["ipFamilies"].as_array().map(Vec::as_slice).filter(|_| free && !single) {
         let other = if *one == "IPv4" { "IPv6" } else { "IPv4" };
         spec["ipFamilies"] = json!([one, other]);
+    }
+}
+
+/// Addresses of another family are not to be had.
+fn one_family(spec: &Map<String, Value>, errors: &mut Vec<FieldError>) {
+    if spec["ipFamilyPolicy"] == "RequireDualStack" {
+        let detail = "this cluster is not configured for dual-stack services";
+        errors.push(FieldError::invalid("spec.ipFamilyPolicy", &spec["ipFamilyPolicy"], detail));
+    }
+    for (index, family) in spec["ipFamilies"].as_array().into_iter().flatten().enumerate() {
+        if family == "IPv6" {
+            let field = format!("spec.ipFamilies[{index}]");
+            errors.push(FieldError::invalid(field, family, "not configured on this cluster"));
+        }
     }
 }
 

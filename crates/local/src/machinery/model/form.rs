@@ -2,9 +2,11 @@
 //!
 //! A client sends `"env": []` or leaves `status` out; what is stored, compared and shown is the same either way.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Facts, MODEL, reference, schema};
+use super::super::quantity::Quantity;
+use super::{Facts, MODEL, mismatch, reference, schema};
 
 /// Takes out what is as good as absent, so that defaults find it absent.
 pub(crate) fn reduce(name: &str, object: &mut Value) {
@@ -45,6 +47,47 @@ pub(crate) fn complete(name: &str, object: &mut Value) {
     for (field, value) in map {
         if let Some(schema) = schema["properties"].get(field) {
             below(schema, value, &complete);
+        }
+    }
+}
+
+/// Writes quantities and times in the one form in which they are kept.
+pub(crate) fn settle(name: &str, value: &mut Value) {
+    match mismatch::short(name) {
+        mismatch::QUANTITY => {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let shortest = Quantity::parse(text.trim()).ok().and_then(Quantity::shortest);
+            *value = shortest.unwrap_or(text).into();
+        }
+        kind @ (mismatch::TIME | mismatch::MICRO_TIME) => {
+            let Some(at) = value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) else { return };
+            let seconds = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+            let micros = at.subsec_nanosecond() / 1_000;
+            *value =
+                if kind == mismatch::TIME { format!("{seconds}Z") } else { format!("{seconds}.{micros:06}Z") }.into();
+        }
+        _ => {
+            let (Some(schema), Some(map)) = (schema(name), value.as_object_mut()) else { return };
+            for (field, value) in map.iter_mut().filter(|(_, value)| !value.is_null()) {
+                if let Some(schema) = schema["properties"].get(field) {
+                    below(schema, value, &settle);
+                }
+            }
+        }
+    }
+}
+
+/// A list of nothing, where a list is always shown, is stored as none.
+pub(crate) fn forget_empty(name: &str, object: &mut Value) {
+    let (Some(schema), Some(map)) = (schema(name), object.as_object_mut()) else { return };
+    let always = MODEL.facts.get(name).map(|facts| facts.always.as_slice()).unwrap_or_default();
+    for (field, value) in map {
+        if always.iter().any(|(always, value)| always == field && *value == Some(Value::Null))
+            && value.as_array().is_some_and(Vec::is_empty)
+        {
+            *value = Value::Null;
+        } else if let Some(schema) = schema["properties"].get(field) {
+            below(schema, value, &forget_empty);
         }
     }
 }

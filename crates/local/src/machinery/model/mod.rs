@@ -36,7 +36,7 @@ use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
 
-pub(crate) use form::{complete, reduce};
+pub(crate) use form::{complete, forget_empty, reduce, settle};
 pub(crate) use mismatch::mismatch;
 pub(crate) use shown::shown;
 

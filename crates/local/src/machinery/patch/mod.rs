@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use super::error::{Failure, Result};
 use super::fields::Node;
-use super::model;
-use super::request::parse_error;
+use super::{model, syntax};
 pub(crate) use order::written;
 
 pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
@@ -35,9 +34,9 @@ fn outcome(media: &str, root: Node<'_>, document: &mut Value, body: &[u8]) -> Re
         MERGE | STRATEGIC => {
             let prefix = if media == MERGE { "error decoding patch: " } else { "" };
             let patch: Value = serde_json::from_slice(body)
-                .map_err(|error| Failure::bad_request(format!("{prefix}{}", parse_error(body, &error))))?;
+                .map_err(|_| Failure::bad_request(format!("{prefix}{}", syntax::error(body))))?;
             if !patch.is_object() {
-                let found = shape(&patch);
+                let found = syntax::shape(&patch);
                 return Err(Failure::bad_request(format!(
                     "{prefix}json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
                 )));
@@ -124,9 +123,9 @@ fn has_parent(document: &Value, path: &str) -> bool {
 /// The operations of a JSON patch. One that is none is refused only when its turn would come.
 fn operations(body: &[u8]) -> Result<Vec<PatchOperation>> {
     let wrong = |why: String| Failure::bad_request(format!("error decoding patch: {why}"));
-    let patch: Value = serde_json::from_slice(body).map_err(|error| wrong(parse_error(body, &error)))?;
+    let patch: Value = serde_json::from_slice(body).map_err(|_| wrong(syntax::error(body)))?;
     let Value::Array(operations) = patch else {
-        let found = shape(&patch);
+        let found = syntax::shape(&patch);
         return Err(wrong(format!("json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp")));
     };
     if operations.len() > OPERATIONS {
@@ -137,18 +136,6 @@ fn operations(body: &[u8]) -> Result<Vec<PatchOperation>> {
         return Err(Failure::new(413, "RequestEntityTooLarge", message).with(serde_json::json!({})));
     }
     operations.into_iter().map(|operation| serde_json::from_value(operation).map_err(|_| rejected())).collect()
-}
-
-/// What a JSON value is called.
-fn shape(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 /// A patch that does not fit the object (a failed `test`, a path that is not there). The server does not say more.

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::super::builtin::{self, Admission, Allocator};
 use super::super::error::{Failure, FieldError, Result};
-use super::super::fields::{Node, Tracking};
+use super::super::fields::{self, Node, Tracking};
 use super::super::kinds::Kind;
 use super::super::request::{self, FieldValidation};
-use super::super::{Machinery, definition, meta, model, patch, schema, strict};
+use super::super::{Machinery, definition, meta, model, patch, present, schema, strict};
 use super::{Call, conform};
 
 /// Where an object comes from decides how unknown fields in it are spoken of.
@@ -29,10 +29,15 @@ impl Machinery {
             let verdict = conform::judge(&kind, custom, call.subresource(), old, new);
             errors.extend(verdict.errors);
             call.warnings.borrow_mut().extend(verdict.warnings);
+            call.warnings.borrow_mut().extend(builtin::finalizer_warnings(new, old));
         } else {
             let addresses = Allocator { store: &self.store, subnet: self.settings.service_subnet };
             let unlabelled = old.is_none() && kind.resource == "jobs" && unlabelled(call);
             let admission = Admission { kind: &kind, old, subresource: call.subresource(), addresses, unlabelled };
+            if self.settings.controllers && old.is_none() {
+                self.known_account(&kind, new)?;
+                builtin::protect(&kind, new);
+            }
             if kind.resource == "customresourcedefinitions" && call.subresource().is_empty() {
                 definition::prepare(new);
             }
@@ -51,8 +56,33 @@ fn unlabelled(call: &Call<'_>) -> bool {
     labels.is_none_or(|labels| labels.is_empty())
 }
 
+impl Machinery {
+    /// A pod runs as somebody.
+    fn known_account(&self, kind: &Kind, pod: &Value) -> Result<()> {
+        if kind.resource != "pods" {
+            return Ok(());
+        }
+        let namespace = meta::namespace(pod);
+        let name = Some(meta::text(pod, "/spec/serviceAccountName")).filter(|name| !name.is_empty());
+        let name = name.unwrap_or("default");
+        if self.store.get(&format!("/core/serviceaccounts/{namespace}/{name}")).is_some() {
+            return Ok(());
+        }
+        let why = format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");
+        Err(Failure::forbidden("", "pods", meta::name(pod), &why))
+    }
+}
+
 /// Brings an object into the form in which it is stored, whatever its values are: unknown fields go, defaults come.
 pub(crate) fn shape(call: &mut Call<'_>, object: &mut Value, source: Source<'_>) -> Result<()> {
+    let doubled = builtin::dedup_owners(object);
+    if !doubled.is_empty() {
+        let when = if source == Source::Body { "" } else { " after mutating admission happens" };
+        call.warnings.borrow_mut().push(format!(
+            ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            doubled.join(", ")
+        ));
+    }
     let unknown = drop_unknown(&call.kind, object);
     let mut named = match source {
         Source::Body => twice(call)?,
@@ -148,6 +178,7 @@ fn reset(kind: &Kind, subresource: &str) -> &'static [&'static [&'static str]] {
 pub(crate) fn tracking<T>(call: &Call<'_>, act: impl FnOnce(&Tracking<'_>) -> T) -> T {
     let empty = match &call.kind.custom {
         Some(_) => serde_json::json!({"apiVersion": call.kind.api_version(), "kind": call.kind.name}),
+        None if call.kind.renames_events() => present::whole(&call.kind, &builtin::empty(&call.kind)),
         None => builtin::empty(&call.kind),
     };
     let version = call.kind.api_version();
@@ -158,4 +189,15 @@ pub(crate) fn tracking<T>(call: &Call<'_>, act: impl FnOnce(&Tracking<'_>) -> T)
         empty: &empty,
         ignored: reset(&call.kind, call.subresource()),
     })
+}
+
+/// Notes whose the fields are that a call writes, by the names that they have where it writes them.
+pub(crate) fn own(call: &Call<'_>, old: Option<&Value>, new: &mut Value) {
+    if !call.kind.renames_events() {
+        return tracking(call, |tracking| fields::track(tracking, old, new));
+    }
+    let old = old.map(|old| present::whole(&call.kind, old));
+    let mut shown = present::whole(&call.kind, new);
+    tracking(call, |tracking| fields::track(tracking, old.as_ref(), &mut shown));
+    new["metadata"] = shown["metadata"].take();
 }

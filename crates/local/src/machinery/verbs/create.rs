@@ -5,9 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::error::{Failure, Result};
-use super::super::fields;
 use super::super::{Machinery, Reply, builtin, meta};
-use super::admit::tracking;
+use super::admit::own;
 use super::update::Ownership;
 use super::{Call, Source, body, decode, review};
 
@@ -39,7 +38,7 @@ impl Machinery {
             meta::metadata(&mut object).remove(field);
         }
         if ownership == Ownership::Track {
-            tracking(call, |tracking| fields::track(tracking, None, &mut object));
+            own(call, None, &mut object);
         }
         self.namespace_open(call, &name)?;
         let name = if name.is_empty() { generate(call, &mut object) } else { name };
@@ -99,12 +98,14 @@ fn place(call: &Call<'_>, object: &mut Value) -> Result<String> {
     } else {
         String::new()
     };
-    if !own.is_empty() && own != namespace {
+    if !own.is_empty() && own != namespace && call.kind.namespaced {
         return Err(Failure::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
-    if !namespace.is_empty() {
+    if namespace.is_empty() {
+        meta::metadata(object).remove("namespace");
+    } else {
         meta::metadata(object).insert("namespace".into(), namespace.into());
     }
     let name = meta::name(object).to_owned();

@@ -4,82 +4,19 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::error::{Failure, FieldError, Result};
+use super::super::error::{Failure, Result};
 use super::super::kinds::Kind;
-use super::super::request::{self, Include};
+use super::super::request::Include;
 use super::super::selector::Filter;
 use super::super::{Machinery, Reply, meta, present};
 use super::Call;
+use super::deletion::Options;
 use super::update::grace;
-
-/// `DeleteOptions`, from the body or the query.
-#[derive(Debug, Default)]
-struct Options {
-    grace: Option<i64>,
-    propagation: Option<String>,
-    /// The old word for orphaning, or not.
-    orphan: Option<bool>,
-    uid: Option<String>,
-    revision: Option<String>,
-}
 
 /// What a deletion came to.
 enum Outcome {
     Gone(Arc<Value>),
     Pending(Arc<Value>),
-}
-
-impl Options {
-    fn of(call: &mut Call<'_>) -> Result<Self> {
-        let body = request::body(call.request)?;
-        let options = Self::read(call, &body)?;
-        match body["dryRun"].as_array().map(Vec::as_slice) {
-            None | Some([]) => {}
-            Some([only]) if only == "All" => call.dry_run = true,
-            Some(other) => {
-                let wrong = FieldError::unsupported("dryRun", &json!(other), &["All".into()]);
-                return Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", &[wrong]));
-            }
-        }
-        Ok(options)
-    }
-
-    fn read(call: &Call<'_>, body: &Value) -> Result<Self> {
-        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let query = |name: &str| call.query.get(name).map(str::to_owned);
-        // A body, even an empty one, is all that counts.
-        let asked = body.is_null();
-        let options = Self {
-            grace: match body["gracePeriodSeconds"].as_i64() {
-                None if asked => call.query.number("gracePeriodSeconds")?,
-                grace => grace,
-            },
-            propagation: text("/propagationPolicy").or_else(|| query("propagationPolicy").filter(|_| asked)),
-            orphan: body["orphanDependents"]
-                .as_bool()
-                .or_else(|| query("orphanDependents").filter(|_| asked).map(|orphan| orphan == "true")),
-            uid: text("/preconditions/uid"),
-            revision: text("/preconditions/resourceVersion"),
-        };
-        let mut wrong = Vec::new();
-        if let Some(policy) = &options.propagation {
-            let policy = Value::from(policy.as_str());
-            if options.orphan.is_some() {
-                let detail = "orphanDependents and deletionPropagation cannot be both set";
-                wrong.push(FieldError::invalid("propagationPolicy", &policy, detail));
-            }
-            if !matches!(policy.as_str(), Some("Background" | "Foreground" | "Orphan")) {
-                let supported = ["Foreground".into(), "Background".into(), "Orphan".into(), "nil".into()];
-                wrong.push(FieldError::unsupported("propagationPolicy", &policy, &supported));
-            }
-        }
-        if wrong.is_empty() { Ok(options) } else { Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", &wrong)) }
-    }
-
-    /// Whether a client that waits for dependents is told that the end is not yet.
-    fn accepted(&self) -> bool {
-        self.orphan == Some(false) || self.propagation.as_deref() == Some("Foreground")
-    }
 }
 
 /// Kinds whose deletion answers with the object, not with a mere success.
@@ -93,6 +30,7 @@ fn returns_deleted(kind: &Kind) -> bool {
 
 impl Machinery {
     pub(crate) fn delete(&mut self, mut call: Call<'_>) -> Result<Reply> {
+        spare_the_system(&call)?;
         let options = Options::of(&mut call)?;
         let (key, current) = self.current(&call)?;
         match self.remove(&call, &options, &key, &current)? {
@@ -111,7 +49,7 @@ impl Machinery {
     }
 
     pub(crate) fn delete_collection(&mut self, mut call: Call<'_>) -> Result<Reply> {
-        if call.kind.transient || (call.kind.namespaced && call.namespace().is_none()) {
+        if !call.kind.verbs().contains(&"deletecollection") || (call.kind.namespaced && call.namespace().is_none()) {
             return Err(Failure::method_not_allowed());
         }
         let options = Options::of(&mut call)?;
@@ -146,6 +84,11 @@ impl Machinery {
         if period == 0 && !holds {
             if call.dry_run {
                 return Ok(Outcome::Gone(current.clone()));
+            }
+            if dies_gracefully(&kind) && !meta::deleting(current) {
+                // Whoever watches sees it on its way out, however short that is.
+                mark(call, &kind, current, &mut new, 0);
+                self.commit(&kind, key, new);
             }
             return Ok(Outcome::Gone(self.erase(&kind, key).unwrap_or_else(|| current.clone())));
         }
@@ -218,6 +161,16 @@ impl Machinery {
     }
 }
 
+/// Namespaces without which there is no system.
+fn spare_the_system(call: &Call<'_>) -> Result<()> {
+    let name = call.target.name.as_deref().unwrap_or_default();
+    let needed = matches!(name, "default" | "kube-system" | "kube-public");
+    if needed && call.kind.resource == "namespaces" && call.kind.custom.is_none() {
+        return Err(Failure::forbidden("", "namespaces", name, "this namespace may not be deleted"));
+    }
+    Ok(())
+}
+
 /// Something other than finalizers keeps the object: a namespace's content.
 pub(crate) fn held(kind: &Kind, object: &Value) -> bool {
     kind.resource == "namespaces"
@@ -287,10 +240,15 @@ fn propagate(kind: &Kind, options: &Options, object: &mut Value) {
     }
 }
 
+/// Pods alone are given time to end.
+fn dies_gracefully(kind: &Kind) -> bool {
+    kind.resource == "pods" && kind.custom.is_none()
+}
+
 /// Only pods that a node runs are given time.
 fn wanted_grace(kind: &Kind, options: &Options, pod: &Value) -> i64 {
     let ended = matches!(meta::text(pod, "/status/phase"), "Succeeded" | "Failed");
-    if kind.resource != "pods" || kind.custom.is_some() || meta::text(pod, "/spec/nodeName").is_empty() || ended {
+    if !dies_gracefully(kind) || meta::text(pod, "/spec/nodeName").is_empty() || ended {
         return 0;
     }
     let own = pod.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(30);
@@ -308,7 +266,9 @@ fn mark(call: &Call<'_>, kind: &Kind, current: &Value, object: &mut Value, perio
     let at = call.now + jiff::SignedDuration::from_secs(period);
     let metadata = meta::metadata(object);
     metadata.insert("deletionTimestamp".into(), meta::seconds(at).into());
-    metadata.insert("deletionGracePeriodSeconds".into(), period.into());
+    if kind.resource != "namespaces" || kind.custom.is_some() {
+        metadata.insert("deletionGracePeriodSeconds".into(), period.into());
+    }
     if generation > 0 && !again {
         metadata.insert("generation".into(), (generation + 1).into());
     }

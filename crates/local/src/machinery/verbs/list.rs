@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine};
 use serde_json::{Value, json};
 
 use super::super::error::{Failure, Result};
 use super::super::present::{self, Page};
 use super::super::request::Include;
 use super::super::selector::Filter;
-use super::super::{Machinery, Reply};
+use super::super::{Machinery, Reply, syntax};
 use super::Call;
 use super::read::{asked_revision, invalid_revision, not_in_future};
 
@@ -104,19 +104,30 @@ struct Position {
 impl Position {
     fn token(&self) -> String {
         let revision = self.revision.map_or_else(|| json!(-1), |revision| json!(revision));
-        STANDARD_NO_PAD.encode(json!({"v": "meta.k8s.io/v1", "rv": revision, "start": self.after}).to_string())
+        URL_SAFE_NO_PAD.encode(json!({"v": "meta.k8s.io/v1", "rv": revision, "start": self.after}).to_string())
     }
 
     fn parse(token: &str) -> Result<Self> {
-        let read = || {
-            let value: Value = serde_json::from_slice(&STANDARD_NO_PAD.decode(token).ok()?).ok()?;
-            let revision = value["rv"].as_i64()?;
-            Some(Self { revision: u64::try_from(revision).ok(), after: value["start"].as_str()?.to_owned() })
-        };
-        read().ok_or_else(|| {
-            Failure::bad_request(
-                "invalid continue token: continue key is not valid: illegal base64 data at input byte 0",
-            )
-        })
+        let wrong = |why: &str| Failure::bad_request(format!("invalid continue token: {why}"));
+        let invalid = |why: &str| wrong(&format!("continue key is not valid: {why}"));
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| {
+            let at = match error {
+                DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => at,
+                DecodeError::InvalidLength(length) => length,
+                DecodeError::InvalidPadding => token.len(),
+            };
+            invalid(&format!("illegal base64 data at input byte {at}"))
+        })?;
+        let value: Value = serde_json::from_slice(&bytes).map_err(|_| invalid(&syntax::error(&bytes)))?;
+        let version = value["v"].as_str().unwrap_or_default();
+        if version != "meta.k8s.io/v1" {
+            return Err(wrong(&format!("server does not recognize this encoded version {version}")));
+        }
+        let revision = value["rv"].as_i64().filter(|revision| *revision != 0);
+        let revision =
+            revision.ok_or_else(|| wrong("incorrect encoded start resourceVersion (version meta.k8s.io/v1)"))?;
+        let after = value["start"].as_str().filter(|after| !after.is_empty());
+        let after = after.ok_or_else(|| wrong("encoded start key is missing"))?;
+        Ok(Self { revision: u64::try_from(revision).ok(), after: after.to_owned() })
     }
 }

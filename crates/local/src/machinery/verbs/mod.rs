@@ -6,6 +6,7 @@ mod conform;
 mod create;
 mod decode;
 mod delete;
+mod deletion;
 mod list;
 mod patch;
 mod read;
@@ -61,9 +62,10 @@ impl Call<'_> {
     }
 
     pub fn invalid(&self, name: &str, errors: &[super::error::FieldError]) -> Failure {
-        // Reviews of access do not say what they are.
+        // Reviews of access do not say what they are; events are one kind, whatever group they are written in.
         let kind = if self.kind.group == "authorization.k8s.io" { "" } else { self.kind.name.as_str() };
-        Failure::invalid(&self.kind.group, kind, name, errors)
+        let group = if self.kind.renames_events() { "" } else { &self.kind.group };
+        Failure::invalid(group, kind, name, errors)
     }
 
     /// Who writes, for `managedFields`: the query says it, or the client's name.
@@ -91,18 +93,13 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
         .get(&target.group, &target.version, &target.resource)
         .cloned()
         .ok_or_else(Failure::no_such_path)?;
-    if target.subresource.as_deref().is_some_and(|sub| !kind.has(sub)) || kind.transient && target.name.is_some() {
-        return Err(Failure::no_such_path());
-    }
-    if target.namespace.is_some() && !kind.namespaced {
-        return Err(Failure::no_such_path());
-    }
     let query = Query(&request.query);
+    check_path(&kind, &target, request)?;
     let warnings = Rc::new(RefCell::new(Vec::new()));
     let named = target.name.is_some();
     let watch = target.watch || query.flag("watch");
     let options = Options::of(&request.method, &query, request::media_type(request), named, watch)?;
-    let shape = Shape::negotiate(request.accept.as_deref())?;
+    let shape = Shape::negotiate(request.accept.as_deref(), kind.custom.is_some())?;
     if shape == Shape::Table {
         Include::check(&query)?;
     }
@@ -149,10 +146,37 @@ fn formed(call: &Call<'_>) -> Result<()> {
     Err(Failure::new(406, "NotAcceptable", format!("you requested {asked} (*{name})")))
 }
 
-fn dispatch(machinery: &mut Machinery, call: Call<'_>) -> Result<Reply> {
+/// Whether a path leads to something that a kind has.
+fn check_path(kind: &Kind, target: &Target, request: &Request) -> Result<()> {
+    let lists = target.name.is_none() && matches!(request.method, Method::GET | Method::HEAD);
+    let everywhere = kind.namespaced && target.namespace.is_none();
+    if target.namespace.is_some() && !kind.namespaced || everywhere && kind.custom.is_some() && !lists {
+        return Err(Failure::no_such_path());
+    }
+    if kind.transient && target.name.is_some() {
+        return Err(Failure::no_such_path());
+    }
+    if target.subresource.as_deref().is_some_and(|sub| !kind.has(sub)) {
+        let name = target.name.as_deref().unwrap_or_default();
+        return Err(match &kind.custom {
+            Some(_) => Failure::not_found(&kind.group, &kind.resource, name),
+            None => Failure::no_such_path(),
+        });
+    }
+    Ok(())
+}
+
+fn dispatch(machinery: &mut Machinery, mut call: Call<'_>) -> Result<Reply> {
     let named = call.target.name.is_some();
-    let below = call.kind.custom.is_some() && !call.subresource().is_empty();
+    let custom = call.kind.custom.is_some();
+    let below = custom && !call.subresource().is_empty();
     match (&call.request.method, named) {
+        // The name in the path of a new custom resource says nothing.
+        (&Method::POST, true) if custom && call.subresource().is_empty() => {
+            call.target.name = None;
+            machinery.create(call)
+        }
+        (&Method::PUT | &Method::PATCH, false) if custom => Err(Failure::bad_request("name must be provided")),
         (&Method::POST, true) if below => Err(Failure::not_supported("create", &call.kind)),
         (&Method::DELETE, true) if below => Err(Failure::not_supported("delete", &call.kind)),
         (&Method::GET | &Method::HEAD, false) => machinery.list_or_watch(call),

@@ -15,7 +15,7 @@ use super::Call;
 
 impl Machinery {
     pub(crate) fn get(&mut self, call: Call<'_>) -> Result<Reply> {
-        not_in_future(&self.store, asked_revision(&call).map_err(|why| invalid_revision(&why))?)?;
+        not_in_future(&self.store, asked_revision(&call).map_err(|why| Failure::new(500, "", why))?)?;
         let (_, object) = self.current(&call)?;
         match call.subresource() {
             "" | "status" => Ok(call.answer(200, &object)),

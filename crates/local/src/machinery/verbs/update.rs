@@ -9,7 +9,7 @@ use super::super::error::{Failure, FieldError, Result};
 use super::super::fields;
 use super::super::kinds::Kind;
 use super::super::{Machinery, Reply, custom, meta};
-use super::admit::tracking;
+use super::admit::own;
 use super::delete::held;
 use super::patch::{mismatch, nameless};
 use super::{Call, Source, body, decode};
@@ -90,7 +90,7 @@ impl Machinery {
         let kind = call.kind.clone();
         check_identity(call, current, &new)?;
         if ownership == Ownership::Track {
-            tracking(call, |tracking| fields::track(tracking, Some(current), &mut new));
+            own(call, Some(current), &mut new);
         }
         keep_system_fields(&kind, call.subresource(), current, &mut new);
         self.admit(call, Some(current), &mut new)?;
@@ -146,7 +146,7 @@ fn check_identity(call: &Call<'_>, current: &Value, new: &Value) -> Result<()> {
     let kind = &call.kind;
     let name = meta::name(current);
     let namespace = meta::namespace(new);
-    if !namespace.is_empty() && namespace != meta::namespace(current) {
+    if kind.namespaced && !namespace.is_empty() && namespace != meta::namespace(current) {
         return Err(Failure::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
@@ -187,7 +187,13 @@ fn keep_system_fields(kind: &Kind, subresource: &str, current: &Value, new: &mut
     if meta::uid(new).is_empty() {
         meta::metadata(new).insert("uid".into(), current["metadata"]["uid"].clone());
     }
-    let kept = [
+    // What is on its way out stays so. Whether anything else may be put on it is judged later.
+    let fixed = |field: &str| match field {
+        "deletionTimestamp" => meta::deleting(current),
+        "deletionGracePeriodSeconds" => !current["metadata"][field].is_null() && new["metadata"][field].is_null(),
+        _ => true,
+    };
+    let kept: Vec<&str> = [
         "creationTimestamp",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
@@ -195,7 +201,10 @@ fn keep_system_fields(kind: &Kind, subresource: &str, current: &Value, new: &mut
         "resourceVersion",
         "name",
         "namespace",
-    ];
+    ]
+    .into_iter()
+    .filter(|field| fixed(field))
+    .collect();
     let metadata = meta::metadata(new);
     metadata.remove("selfLink");
     for field in kept {

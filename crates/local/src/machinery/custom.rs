@@ -42,7 +42,9 @@ pub(crate) fn register(kinds: &mut Kinds, definition: &Value) {
         custom.since = before.filter(|before| before.schema == custom.schema).map_or(revision, |before| before.since);
     }
     kinds.remove(group, resource);
-    served.into_iter().for_each(|kind| kinds.add(kind));
+    for kind in served {
+        kinds.add(kind);
+    }
 }
 
 fn kind(definition: &Value, version: &Value) -> Kind {

@@ -140,12 +140,12 @@ fn settled(definition: &Value, taken: &Taken, now: Timestamp) -> Option<Value> {
     (settled != *definition).then_some(settled)
 }
 
-fn short_names<'a>(
+fn short_names(
     wanted: &Value,
     accepted: &Value,
     taken: &Taken,
     names: &mut Map<String, Value>,
-    conflict: &mut Option<(&'a str, String)>,
+    conflict: &mut Option<(&str, String)>,
 ) {
     let own = accepted["shortNames"].as_array().map(Vec::as_slice).unwrap_or_default();
     let asked = wanted["shortNames"].as_array().into_iter().flatten().filter(|name| !own.contains(name));

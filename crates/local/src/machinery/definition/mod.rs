@@ -37,7 +37,8 @@ pub(crate) fn judge(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         "" => errors.push(FieldError::required("spec.scope", "")),
         "Namespaced" | "Cluster" => {}
         _ => {
-            errors.push(FieldError::unsupported("spec.scope", &spec["scope"], &["Cluster".into(), "Namespaced".into()]))
+            let supported = ["Cluster".into(), "Namespaced".into()];
+            errors.push(FieldError::unsupported("spec.scope", &spec["scope"], &supported));
         }
     }
     versions::judge(spec, old, &mut errors);
@@ -163,4 +164,102 @@ fn approval(object: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
         let detail = format!("protected groups must have approval annotation {APPROVAL:?} {how}, {link}");
         FieldError::invalid(field, &annotation.into(), &detail)
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(schema: &Value, more: &Value, old: Option<&Value>) -> Vec<String> {
+        let mut version = json!({"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}});
+        version.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
+        let definition = json!({
+            "metadata": {"name": "things.example.test"},
+            "spec": {
+                "group": "example.test", "scope": "Namespaced", "conversion": {"strategy": "None"}, "versions": [version],
+                "names": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
+            },
+            "status": {"storedVersions": ["v1"]},
+        });
+        judge(&definition, old).iter().map(FieldError::line).collect()
+    }
+
+    fn of(properties: &Value) -> Vec<String> {
+        told(&json!({"type": "object", "properties": properties}), &json!({}), None)
+    }
+
+    #[test]
+    fn schemas_are_structural_and_their_keywords_fit() {
+        const AT: &str = "spec.validation.openAPIV3Schema.properties";
+        assert_eq!(of(&json!({"a": {"type": "string", "default": "x"}})), Vec::<String>::new());
+        for (properties, wrong) in [
+            (json!({"a": {}}), "[a].type: Required value: must not be empty for specified object fields"),
+            (json!({"a": {"type": "array"}}), "[a].items: Required value: must be specified"),
+            (
+                json!({"a": {"type": "object", "anyOf": [{"type": "object"}]}}),
+                "[a].anyOf[0].type: Forbidden: must be empty to be structural",
+            ),
+            (
+                json!({"a": {"type": "integer", "default": "x"}}),
+                "[a].default: Invalid value: \"string\":  in body must be of type integer: \"string\"",
+            ),
+            (
+                json!({"a": {"type": "string", "x-kubernetes-list-type": "set"}}),
+                "[a].type: Invalid value: \"string\": must be array if x-kubernetes-list-type is specified",
+            ),
+            (
+                json!({"a": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
+                    "items": {"type": "object", "properties": {"k": {"type": "string"}}}}}),
+                "[a].items.properties[k].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property",
+            ),
+        ] {
+            assert_eq!(of(&properties), [format!("{AT}{wrong}")], "{properties}");
+        }
+    }
+
+    #[test]
+    fn rules_can_be_read_and_speak_of_fields_that_there_are() {
+        let rule = |rule: &str| {
+            of(&json!({"a": {"type": "object", "properties": {
+            "list": {"type": "array", "items": {"type": "object", "properties": {"x-y": {"type": "integer"}}}},
+        }, "x-kubernetes-validations": [{"rule": rule}]}}))
+        };
+        assert_eq!(rule("self.list.all(one, one.x__dash__y > 0) && oldSelf.list == self.list"), Vec::<String>::new());
+        for (text, what) in [
+            (
+                "self.list.all(one, one.z > 0)",
+                "undefined field 'z'\n | self.list.all(one, one.z > 0)\n | ......................^",
+            ),
+            ("self.list >", "Syntax error: mismatched input '<EOF>'"),
+        ] {
+            let told = rule(text);
+            assert!(told.len() == 1 && told[0].contains(what), "{told:?}");
+        }
+        let known = json!({"spec": {"versions": [{"schema": {"x-kubernetes-validations": [{"rule": "self.none > 0"}]}}], "group": "example.test",
+            "names": {"plural": "things"}}});
+        let schema = json!({"type": "object", "x-kubernetes-validations": [{"rule": "self.none > 0"}]});
+        assert_eq!(
+            told(&schema, &json!({}), Some(&known)),
+            Vec::<String>::new(),
+            "what was accepted once is not judged again"
+        );
+    }
+
+    #[test]
+    fn columns_scales_and_selectable_fields_lead_somewhere() {
+        let schema = json!({"type": "object", "properties": {"size": {"type": "integer"}, "spec": {"type": "object"}}});
+        let more = json!({
+            "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": "size"}],
+            "selectableFields": [{"jsonPath": ".size"}, {"jsonPath": ".none"}],
+            "subresources": {"scale": {"specReplicasPath": ".size", "statusReplicasPath": ".status.size"}},
+        });
+        assert_eq!(
+            told(&schema, &more, None),
+            [
+                "spec.subresources.scale.specReplicasPath: Invalid value: \".size\": should be a json path under .spec",
+                "spec.additionalPrinterColumns[0].JSONPath: Invalid value: \"size\": must be a simple json path starting with .",
+                "spec.selectableFields[1].jsonPath: Invalid value: \".none\": is an invalid path: does not refer to a valid field",
+            ]
+        );
+    }
 }

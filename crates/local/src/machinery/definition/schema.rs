@@ -50,7 +50,7 @@ pub(super) fn judge(schema: &Value, status: bool, at: &str, known: &Known, error
     let fits = wrong.is_empty();
     errors.extend(wrong);
     let mut walk = Walk { known, rules: fits, keywords: Vec::new(), faults: Vec::new() };
-    walk.node(schema, at, Place { root: true, ..Place::default() });
+    walk.node(schema, at, &Place { root: true, ..Place::default() });
     errors.extend(walk.keywords);
     errors.extend(walk.faults);
 }
@@ -126,19 +126,19 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn node(&mut self, schema: &Value, at: &str, place: Place) {
+    fn node(&mut self, schema: &Value, at: &str, place: &Place) {
         if !schema.is_object() {
             return;
         }
         let before = self.keywords.len();
-        self.keyword(schema, at, &place);
-        self.below(schema, at, &place);
+        self.keyword(schema, at, place);
+        self.below(schema, at, place);
         self.shapes(schema, at);
         for (index, rule) in schema["x-kubernetes-validations"].as_array().into_iter().flatten().enumerate() {
             rules::form(schema, rule, &format!("{at}.x-kubernetes-validations[{index}]"), &mut self.keywords);
         }
         if self.rules && !place.branch && self.keywords.len() == before {
-            self.faults.extend(rules::judge(schema, at, &place, self.known));
+            self.faults.extend(rules::judge(schema, at, place, self.known));
         }
     }
 
@@ -182,7 +182,7 @@ impl Walk<'_> {
             }
             let why = "inside additionalProperties applying to object metadata".to_owned();
             let no_default = if above.meta { Some(why) } else { inner.no_default.clone() };
-            self.node(more, &at, Place { no_default, ..inner.clone() });
+            self.node(more, &at, &Place { no_default, ..inner.clone() });
         }
         let loose_map = schema["x-kubernetes-map-type"] == "atomic";
         for (name, child) in properties(schema) {
@@ -196,7 +196,7 @@ impl Walk<'_> {
                     place.no_default = Some(format!("in top-level {name}"));
                 }
             }
-            self.node(child, &format!("{at}.properties[{name}]"), place);
+            self.node(child, &format!("{at}.properties[{name}]"), &place);
         }
         self.branches(schema, at, &inner);
         if let Some(items) = schema.get("items") {
@@ -204,18 +204,18 @@ impl Walk<'_> {
             if schema["x-kubernetes-list-type"] != "map" {
                 place.loose.get_or_insert_with(|| at.to_owned());
             }
-            self.node(items, &format!("{at}.items"), place);
+            self.node(items, &format!("{at}.items"), &place);
         }
     }
 
     fn branches(&mut self, schema: &Value, at: &str, place: &Place) {
         let place = Place { branch: true, ..place.clone() };
         if let Some(not) = schema.get("not") {
-            self.node(not, &format!("{at}.not"), place.clone());
+            self.node(not, &format!("{at}.not"), &place);
         }
         for key in ["allOf", "oneOf", "anyOf"] {
             for (index, branch) in schema[key].as_array().into_iter().flatten().enumerate() {
-                self.node(branch, &format!("{at}.{key}[{index}]"), place.clone());
+                self.node(branch, &format!("{at}.{key}[{index}]"), &place);
             }
         }
     }

@@ -49,7 +49,7 @@ fn write(name: Option<&str>, value: &Value, touched: Option<&Value>, text: &mut 
 fn write_typed(of: Option<&Value>, value: &Value, touched: Option<&Value>, text: &mut String) {
     match (value, of.and_then(|of| of.get("items"))) {
         (Value::Array(items), Some(of)) => {
-            list(text, ('[', ']'), items.iter(), |item, text| write(reference(of), item, None, text))
+            list(text, ('[', ']'), items.iter(), |item, text| write(reference(of), item, None, text));
         }
         _ => write(of.and_then(reference), value, touched, text),
     }

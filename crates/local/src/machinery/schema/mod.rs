@@ -6,6 +6,7 @@ mod default;
 mod embedded;
 mod format;
 mod lists;
+mod outcome;
 mod prune;
 mod ratchet;
 mod validate;

@@ -5,40 +5,13 @@ use serde_json::Value;
 
 use super::super::error::FieldError;
 use super::bounds::CHECKS;
+use super::outcome::{Outcome, nearest};
 use super::{additional, flag, format, join, properties, ratchet};
 
 /// What is wrong with `value`. Parts that equal their counterparts in `old` are taken as they are. `under`: where the value lies, if
 /// it is not the whole object.
 pub(crate) fn validate(schema: &Value, value: &Value, old: Option<&Value>, under: &str) -> Vec<FieldError> {
     Walk { under }.node(schema, value, old, "").errors
-}
-
-/// What a value came to. The matches decide which of several alternatives was nearest.
-#[derive(Default)]
-struct Outcome {
-    errors: Vec<FieldError>,
-    matches: usize,
-}
-
-impl Outcome {
-    fn of(error: Option<FieldError>) -> Self {
-        Self { matches: usize::from(error.is_none()), errors: error.into_iter().collect() }
-    }
-
-    fn add(&mut self, error: FieldError) {
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.matches += other.matches;
-        other.errors.into_iter().for_each(|error| self.add(error));
-    }
-
-    fn valid(&self) -> bool {
-        self.errors.is_empty()
-    }
 }
 
 struct Walk<'a> {
@@ -267,7 +240,9 @@ impl Walk<'_> {
         }
         let all = branches("allOf");
         let (count, valid) = (all.len(), all.iter().filter(|branch| branch.valid()).count());
-        all.into_iter().for_each(|branch| outcome.merge(branch));
+        for branch in all {
+            outcome.merge(branch);
+        }
         if valid < count {
             let none = if valid == 0 { ". None validated" } else { "" };
             outcome.add(self.general(&format!("{path:?} must validate all the schemas (allOf){none}")));
@@ -281,17 +256,6 @@ impl Walk<'_> {
 
 fn only_one(path: &str, found: &str) -> String {
     format!("{path:?} must validate one and only one schema (oneOf). {found}")
-}
-
-/// The first of those in which most fits.
-fn nearest(outcomes: Vec<Outcome>) -> Outcome {
-    let mut best: Option<Outcome> = None;
-    for outcome in outcomes {
-        if best.as_ref().is_none_or(|best| outcome.matches > best.matches) {
-            best = Some(outcome);
-        }
-    }
-    best.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ pub(crate) fn shape(call: &mut Call<'_>, object: &mut Value, source: Source<'_>)
     }
     let unknown = drop_unknown(&call.kind, object);
     let mut named = match source {
-        Source::Body => twice(call)?,
+        Source::Body => twice(call),
         Source::Patch(_) => patch::unknown(request::media_type(call.request), &call.request.body),
         Source::Apply => Vec::new(),
     };
@@ -128,8 +128,8 @@ pub(crate) fn patch_unfit(shown: &str, why: &str) -> Failure {
 }
 
 /// Members of the body that are there twice, where somebody wants to know.
-fn twice(call: &Call<'_>) -> Result<Vec<String>> {
-    if call.validation == FieldValidation::Ignore { Ok(Vec::new()) } else { strict::duplicates(call.request) }
+fn twice(call: &Call<'_>) -> Vec<String> {
+    if call.validation == FieldValidation::Ignore { Vec::new() } else { strict::duplicates(call.request) }
 }
 
 fn strict(call: &Call<'_>, source: Source<'_>, named: &[String]) -> Failure {

@@ -24,7 +24,9 @@ impl Machinery {
             }
             Route::Resources { group, version } => self.resources(group, version),
             Route::OpenApi3Index => Ok(answer(openapi::index(&self.kinds))),
-            Route::OpenApi3(path) => openapi::document(&self.kinds, path).map(answer).ok_or_else(Failure::no_such_path),
+            Route::OpenApi3(path) => {
+                Ok(openapi::document(&self.kinds, path).map_or(Reply::Text { status: 404, body: "" }, answer))
+            }
             Route::OpenApi2 => {
                 let accepted = request.accept.as_deref().unwrap_or_default();
                 let binary = accepted.contains("com.github.proto-openapi.spec.v2");

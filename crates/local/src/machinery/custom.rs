@@ -23,6 +23,8 @@ pub(crate) struct Custom {
     pub since: u64,
     /// Versions have schemas of their own.
     pub varies: bool,
+    /// All versions that the definition names.
+    pub versions: Vec<String>,
     /// What is said to everybody who uses the version.
     pub deprecation: Option<String>,
     /// The version in which objects are stored.
@@ -93,6 +95,12 @@ fn kind(definition: &Value, version: &Value) -> Kind {
             terminating: meta::deleting(definition),
             since: 0,
             varies: varies(definition),
+            versions: definition["spec"]["versions"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|version| text(version, "/name").to_owned())
+                .collect(),
             deprecation: deprecation(definition, version),
             stored: stored_version(definition).to_owned(),
         }),

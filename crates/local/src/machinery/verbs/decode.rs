@@ -63,8 +63,10 @@ fn custom(call: &Call<'_>, version: &str, name: &str, object: &Value, source: So
     }
     let (expected, mut wrong) = (kind.api_version(), Vec::new());
     if version != expected && source == Source::Body {
-        if name == kind.name && call.validation == FieldValidation::Warn {
-            // Nothing is known of another version but what all objects have.
+        let short = version.rsplit('/').next().unwrap_or_default();
+        let known = kind.custom.as_ref().is_some_and(|custom| custom.versions.iter().any(|one| one == short));
+        if !known && name == kind.name && call.validation == FieldValidation::Warn {
+            // Nothing is known of such a version but what all objects have.
             let fields = object.as_object().into_iter().flatten().map(|(field, _)| field.as_str());
             let unknown = fields.filter(|field| !matches!(*field, "apiVersion" | "kind" | "metadata"));
             call.warnings.borrow_mut().extend(unknown.map(|field| format!("unknown field {field:?}")));

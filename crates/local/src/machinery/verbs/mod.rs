@@ -117,6 +117,9 @@ pub(crate) fn handle(machinery: &mut Machinery, request: &Request, context: &Con
     };
     if let Some(custom) = &call.kind.custom {
         warnings.borrow_mut().extend(custom.deprecation.clone());
+    } else if call.kind.resource == "endpoints" {
+        let advice = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+        warnings.borrow_mut().push(advice.to_owned());
     }
     let defines = call.kind.resource == "customresourcedefinitions" && request.method != Method::GET;
     let fits = formed(&call);

@@ -95,7 +95,11 @@ pub fn run(args: &Args) -> Result<()> {
     format()?;
     build()?;
     let pure = ["test", "--locked", "--workspace", "--exclude", "integration-tests", "--no-fail-fast"];
-    totals.add(&mut with_kubectl(workspace::cargo(&pure), args.fast)?)?;
+    let mut pure = with_kubectl(workspace::cargo(&pure), args.fast)?;
+    if !args.fast {
+        pure.env(setup::FLINK_HOME, flink::ensure(flink::DEFAULT_VERSION)?);
+    }
+    totals.add(&mut pure)?;
     totals.add(&mut workspace::cargo(&["test", "--locked", "--package", "integration-tests", "--lib"]))?;
     if !args.fast {
         totals.add(&mut scenarios(Cluster::Local, &[])?)?;

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 use world::World;
 
@@ -28,6 +29,8 @@ macro_rules! cases {
 }
 
 const LIMIT: Duration = Duration::from_mins(1);
+/// The exit code of a program that SIGINT ended.
+const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
     if let Some(code) = local::dispatch() {
@@ -67,6 +70,11 @@ fn main() -> ExitCode {
         restart::nothing_outlives_a_killed_node_and_pods_are_told,
     ];
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    // A program in the background of a shell ignores SIGINT, and so do those that it starts, unless it handles the signal itself.
+    runtime.spawn(async {
+        signal(SignalKind::interrupt()).expect("it can be handled").recv().await;
+        std::process::exit(INTERRUPTED);
+    });
     let filter = arguments.iter().find(|argument| !argument.starts_with('-')).cloned().unwrap_or_default();
     let (mut passed, mut failed) = (0, 0);
     let flink_home = std::env::var_os("FLINK_HOME");

@@ -59,15 +59,24 @@ async fn is_terminating(client: &Client, namespace: &str) -> bool {
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     let since = Instant::now();
     loop {
-        match call(ASKING, events.create(&dry_run, &event)).await {
-            Ok(_) => return false,
-            Err(error) if error.status().is_some() => return error.is_terminating(),
-            Err(error) if since.elapsed() >= ASKING => {
-                tracing::debug!(error = kit::chain(&error), "whether the namespace ends is not known");
-                return false;
-            }
-            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+        let answer = call(ASKING, events.create(&dry_run, &event)).await;
+        if let Some(terminating) = verdict(answer.as_ref().err()) {
+            return terminating;
         }
+        if since.elapsed() >= ASKING {
+            tracing::warn!(namespace, "whether the namespace is being terminated is not known; nothing is released");
+            return false;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// What the answer to the dry run says of the namespace. No answer, or one that speaks of the API server's own trouble, says nothing.
+fn verdict(error: Option<&CallError>) -> Option<bool> {
+    let Some(error) = error else { return Some(false) };
+    match error.status()?.code {
+        429 | 500.. => None,
+        _ => Some(error.is_terminating()),
     }
 }
 
@@ -118,4 +127,28 @@ where
         }
     }
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(code: u16, cause: &str) -> CallError {
+        let status = json!({"status": "Failure", "message": "no", "reason": "Forbidden", "code": code, "details": {"causes": [{"reason": cause}]}});
+        CallError::Kube(kube::Error::Api(serde_json::from_value(status).expect("a status")))
+    }
+
+    #[test]
+    fn only_an_answer_about_the_namespace_is_one() {
+        assert_eq!(verdict(None), Some(false));
+        assert_eq!(verdict(Some(&refused(403, "NamespaceTerminating"))), Some(true));
+        assert_eq!(verdict(Some(&refused(403, ""))), Some(false), "no right to ask");
+        assert_eq!(verdict(Some(&refused(404, ""))), Some(false), "the namespace is gone");
+        for trouble in [429, 500, 503, 504] {
+            assert_eq!(verdict(Some(&refused(trouble, ""))), None, "{trouble}");
+        }
+        assert_eq!(verdict(Some(&CallError::Timeout(ASKING))), None);
+    }
 }

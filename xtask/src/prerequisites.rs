@@ -22,13 +22,18 @@ pub enum Tool {
     Kubectl,
     /// `go`, which builds Kubernetes.
     Go,
+    /// `script` of util-linux, which makes a terminal.
+    Script,
 }
 
 /// Everything that `demo` needs.
 pub const ALL: &[Tool] = &[Tool::Rust, Tool::Java, Tool::Python, Tool::Kubectl];
 
 /// Everything that the whole of `test` needs.
-pub const TEST: &[Tool] = &[Tool::Rust, Tool::Java, Tool::Python, Tool::Go];
+pub const TEST: &[Tool] = &[Tool::Rust, Tool::Java, Tool::Python, Tool::Go, Tool::Script];
+
+/// What `test --fast` needs.
+pub const FAST: &[Tool] = &[Tool::Rust, Tool::Kubectl, Tool::Script];
 
 const OLDEST_JAVA: u32 = 17;
 const OLDEST_RUST: (u32, u32) = (1, 95);
@@ -90,6 +95,7 @@ fn look(tool: Tool) -> Result<String, String> {
             }
             Ok(format!("Go {}.{}", version.0, version.1))
         }
+        Tool::Script => first_line("script", &["--version"]),
         Tool::Kubectl => {
             if let Ok(Some(program)) = program::built() {
                 return Ok(format!("kubectl in {}", program.parent().unwrap_or(&program).display()));
@@ -108,6 +114,7 @@ fn hint(tool: Tool) -> &'static str {
         }
         Tool::Python => "install Python 3 with pip (Debian, Ubuntu: `apt install python3 python3-pip`)",
         Tool::Go => "install Go 1.26 or later: https://go.dev/doc/install",
+        Tool::Script => "install util-linux (Debian, Ubuntu: `apt install bsdutils`)",
         Tool::Kubectl => {
             "install kubectl and put it in PATH (https://kubernetes.io/docs/tasks/tools/), or run `cargo xtask kube --build-only`, which builds it"
         }

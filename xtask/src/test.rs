@@ -6,15 +6,17 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use integration_tests::control_plane::program;
 use integration_tests::{cluster, setup};
 
-use crate::prerequisites::{self, Tool};
+use crate::prerequisites;
 use crate::ui::{self, Step};
 use crate::{flink, generate, java, kube, workspace};
 
@@ -74,6 +76,8 @@ struct OwnCluster {
     state: Option<PathBuf>,
 }
 
+/// Where the scenarios on real Flink are.
+const SCENARIOS: &str = "integration-tests/tests";
 /// What runs on any control plane of this machine. The others test the binary, Flink, or the control plane itself.
 const MAIN_JOB: [&str; 7] = ["smoke", "operator", "jobs", "clusters", "faults", "upgrade", "namespace"];
 /// Those that look at nothing but a cluster: no process of a pod is killed.
@@ -83,27 +87,26 @@ const SMOKE: [&str; 1] = ["smoke"];
 /// Runs the tests; the runner's own lines are the output.
 pub fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
-    prerequisites::check(if args.fast { &[Tool::Rust] } else { prerequisites::TEST })?;
+    prerequisites::check(if args.fast { prerequisites::FAST } else { prerequisites::TEST })?;
     let mut totals = Totals::default();
     if let Some(cluster) = args.cluster {
         build()?;
         let suites: &[&str] = if cluster == Cluster::Kubeconfig { &ANYWHERE } else { &MAIN_JOB };
-        totals.add(&mut args.own.pass(scenarios(cluster, suites)?))?;
+        totals.add(&mut args.own.pass(scenarios(cluster, &named(suites))?))?;
         return totals.close(started);
     }
     generate::run(&generate::Args { check: true })?;
     format()?;
     build()?;
-    let pure = ["test", "--locked", "--workspace", "--exclude", "integration-tests", "--no-fail-fast"];
-    let mut pure = with_kubectl(workspace::cargo(&pure), args.fast)?;
+    let mut pure = with_kubectl(tests(&["--lib", "--bins"], &suites_of_crates()?), args.fast)?;
     if !args.fast {
         pure.env(setup::FLINK_HOME, flink::ensure(flink::DEFAULT_VERSION)?);
     }
     totals.add(&mut pure)?;
-    totals.add(&mut workspace::cargo(&["test", "--locked", "--package", "integration-tests", "--lib"]))?;
+    totals.add(&mut tests(&["--doc"], &[]))?;
     if !args.fast {
-        totals.add(&mut scenarios(Cluster::Local, &[])?)?;
-        totals.add(&mut scenarios(Cluster::Real, if args.all { &MAIN_JOB } else { &SMOKE })?)?;
+        totals.add(&mut scenarios(Cluster::Local, &suites(&workspace::root().join(SCENARIOS))?)?)?;
+        totals.add(&mut scenarios(Cluster::Real, &named(if args.all { &MAIN_JOB } else { &SMOKE }))?)?;
     }
     totals.close(started)
 }
@@ -111,18 +114,15 @@ pub fn run(args: &Args) -> Result<()> {
 fn build() -> Result<()> {
     ui::say("Building everything with its tests; the first time this takes some minutes.");
     let step = Step::start_plain("Build");
-    workspace::run(&mut workspace::cargo(&["build", "--locked", "--package", "flinkctl"]))?;
     workspace::run(&mut workspace::cargo(&["test", "--locked", "--workspace", "--no-run", "--quiet"]))?;
     step.done();
     Ok(())
 }
 
-/// A command that finds our own kubectl first, whatever is installed; only a fast run does without.
+/// A command that finds our own kubectl first, whatever is installed; a fast run builds none.
 fn with_kubectl(mut command: Command, fast: bool) -> Result<Command> {
-    if fast {
-        return Ok(command);
-    }
-    let program = kube::ensure()?;
+    let program = if fast { program::built()? } else { Some(kube::ensure()?) };
+    let Some(program) = program else { return Ok(command) };
     let directory = program.parent().context("the program lies in a directory")?.to_owned();
     let path = env::var_os("PATH").unwrap_or_default();
     command.env("PATH", env::join_paths(std::iter::once(directory).chain(env::split_paths(&path)))?);
@@ -140,19 +140,52 @@ fn format() -> Result<()> {
     Ok(())
 }
 
-/// Suites on real Flink, with all that they need; all suites when none is named.
-fn scenarios(cluster: Cluster, suites: &[&str]) -> Result<Command> {
+/// Some tests of the workspace. All are run with the features of the whole, as they were built: those of one package alone would be
+/// another build.
+fn tests(flags: &[&str], suites: &[String]) -> Command {
+    let mut arguments = vec!["test", "--locked", "--workspace", "--no-fail-fast"];
+    arguments.extend(flags);
+    arguments.extend(suites.iter().flat_map(|suite| ["--test", suite]));
+    workspace::cargo(&arguments)
+}
+
+fn named(suites: &[&str]) -> Vec<String> {
+    suites.iter().map(|suite| (*suite).to_owned()).collect()
+}
+
+/// The names of the suites in a directory.
+fn suites(directory: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists() {
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Suites that lie beside what they test.
+fn suites_of_crates() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(workspace::root().join("crates"))? {
+        let directory = entry?.path().join("tests");
+        if directory.exists() {
+            names.append(&mut suites(&directory)?);
+        }
+    }
+    Ok(names)
+}
+
+/// Suites on real Flink, with all that they need.
+fn scenarios(cluster: Cluster, suites: &[String]) -> Result<Command> {
     let flink_home = flink::ensure(flink::DEFAULT_VERSION)?;
     let step = Step::start("Build the example jobs");
     let image = workspace::target().join("examples");
     java::build_examples(&flink_home, &image.join("flink-jobs.jar"))?;
     step.done();
-    let mut arguments = vec!["test", "--locked", "--package", "integration-tests", "--no-fail-fast"];
-    if suites.is_empty() {
-        arguments.push("--tests");
-    }
-    arguments.extend(suites.iter().flat_map(|suite| ["--test", suite]));
-    let mut command = with_kubectl(workspace::cargo(&arguments), false)?;
+    let mut command = with_kubectl(tests(&[], suites), false)?;
     command.env(setup::BINARY, workspace::target().join("debug/flinkctl"));
     command.env(setup::EXAMPLES, image);
     command.env(setup::FLINK_HOME, flink_home);

@@ -2,12 +2,14 @@
 
 use std::error::Error;
 
+use crate::client::CallError;
+
 /// The error and its causes, joined by `: `. A cause whose text its parent already contains is left out.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
+    let mut text = words(error);
     let mut next = error.source();
     while let Some(cause) = next {
-        let part = cause.to_string();
+        let part = words(cause);
         if !text.contains(&part) {
             text.push_str(": ");
             text.push_str(&part);
@@ -15,6 +17,18 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
         next = cause.source();
     }
     text
+}
+
+/// One link of the chain. Of an answer of the API server only the message: kube prints the whole status, twice.
+fn words(error: &(dyn Error + 'static)) -> String {
+    let kube = match error.downcast_ref() {
+        Some(CallError::Kube(kube)) => Some(kube),
+        _ => error.downcast_ref::<kube::Error>(),
+    };
+    match kube {
+        Some(kube::Error::Api(status)) if !status.message.is_empty() => status.message.clone(),
+        _ => error.to_string(),
+    }
 }
 
 /// At most `bytes` of the text, cut at a character, with an ellipsis when something was cut.
@@ -32,6 +46,7 @@ pub fn shorten(text: &str, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{chain, shorten};
+    use crate::client::CallError;
 
     #[derive(Debug, thiserror::Error)]
     #[error("{text}")]
@@ -46,6 +61,15 @@ mod tests {
         let middle = Layer { text: "get pod: connection refused", source: Some(Box::new(inner)) };
         let outer = Layer { text: "observe the cluster", source: Some(Box::new(middle)) };
         assert_eq!(chain(&outer), "observe the cluster: get pod: connection refused");
+    }
+
+    #[test]
+    fn an_answer_of_the_api_server_is_told_in_its_words() {
+        let status = kube::core::Status::failure("pods \"p\" is forbidden: no quota", "Forbidden").with_code(403);
+        let error = CallError::from(kube::Error::Api(status.boxed()));
+        assert_eq!(chain(&error), "pods \"p\" is forbidden: no quota");
+        let CallError::Kube(error) = error else { unreachable!("made above") };
+        assert_eq!(chain(&error), "pods \"p\" is forbidden: no quota");
     }
 
     #[test]

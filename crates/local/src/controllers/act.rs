@@ -4,6 +4,7 @@
 //! fails rather than hits something else.
 
 use http::{Method, Request};
+use kit::client::CallError;
 use kube::Client;
 use serde_json::{Value, json};
 
@@ -38,12 +39,12 @@ pub enum Act {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The server said no.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", kit::chain(source.as_ref()))]
     Request {
         /// What was tried.
         what: String,
         /// What the server said.
-        source: Box<kube::Error>,
+        source: Box<CallError>,
     },
     /// The cache does not know the resource (any more).
     #[error("the server does not serve {0}")]
@@ -59,10 +60,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// A lost race: what changed meanwhile is on its way through a watch.
+    /// A lost race: what changed meanwhile is on its way through a watch. So is the end of a namespace that takes nothing new.
     pub fn is_race(&self) -> bool {
         match self {
-            Self::Request { source, .. } => code(source) == Some(409),
+            Self::Request { source, .. } => code(source) == Some(409) || source.is_terminating(),
             Self::Unserved(_) | Self::NotEmpty { .. } => false,
         }
     }
@@ -301,12 +302,9 @@ async fn request(client: &Client, method: Method, path: &str, body: &Value) -> R
         .header(http::header::CONTENT_TYPE, content_type)
         .body(body)
         .expect("paths are made of names");
-    client.request(request).await.map_err(|source| Error::Request { what, source: Box::new(source) })
+    client.request(request).await.map_err(|source| Error::Request { what, source: Box::new(source.into()) })
 }
 
-fn code(error: &kube::Error) -> Option<u16> {
-    match error {
-        kube::Error::Api(status) => Some(status.code),
-        _ => None,
-    }
+fn code(error: &CallError) -> Option<u16> {
+    error.status().map(|status| status.code)
 }

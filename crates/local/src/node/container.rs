@@ -200,7 +200,7 @@ impl Runner {
         };
         let file = self.sandbox.container_directory(self.name()).join("process.json");
         if let Err(error) = process::remember(&file, process.identity) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a process would outlive a node that is killed");
+            tracing::warn!(error = kit::chain(&error), "a process would outlive a node that is killed");
         }
         for warning in &process.warnings {
             self.event().warning("FailedMount", warning);

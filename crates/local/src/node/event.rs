@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kit::client::CallError;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde_json::json;
@@ -50,13 +51,14 @@ impl Recorder {
             let mut known: HashMap<Key, (String, i32)> = HashMap::new();
             while let Some(note) = notes.recv().await {
                 let (reason, about) = (note.reason, note.about.name.clone());
-                if let Err(error) = write(&client, &node, note, &mut known).await {
-                    tracing::warn!(
-                        reason,
-                        about,
-                        error = &error as &dyn std::error::Error,
-                        "an event was not recorded"
-                    );
+                match write(&client, &node, note, &mut known).await.map_err(CallError::from) {
+                    Ok(()) => {}
+                    Err(error) if error.is_terminating() => {
+                        tracing::debug!(reason, about, "the namespace takes no event")
+                    }
+                    Err(error) => {
+                        tracing::warn!(reason, about, error = kit::chain(&error), "an event was not recorded")
+                    }
                 }
             }
         });

@@ -24,10 +24,7 @@ pub(super) async fn run(machine: Arc<Machine>) {
     loop {
         ticks.tick().await;
         if let Err(error) = beat(&leases, &machine.client, &machine.name).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the node's lease was not renewed, it is tried again"
-            );
+            tracing::warn!(error = kit::chain(&error), "the node's lease was not renewed, it is tried again");
         }
     }
 }

@@ -180,7 +180,7 @@ pub async fn run(settings: NodeSettings, shutdown: CancellationToken) -> Result<
                         fleet.publish();
                     }
                 }
-                Some(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "the watch of pods was interrupted"),
+                Some(Err(error)) => tracing::debug!(error = kit::chain(&error), "the watch of pods was interrupted"),
                 None => break,
             },
             () = shutdown.cancelled() => break,
@@ -303,7 +303,7 @@ async fn watch_services(machine: Arc<Machine>) {
             }
             Ok(None) => return,
             Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the watch of Services was interrupted");
+                tracing::debug!(error = kit::chain(&error), "the watch of Services was interrupted");
             }
         }
     }

@@ -73,7 +73,7 @@ async fn run(machine: Arc<Machine>, mut updates: watch::Receiver<Arc<Pod>>, gone
         if let Err(error) = tokio::fs::remove_dir_all(&directory).await
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            tracing::warn!(directory = %directory.display(), error = &error as &dyn std::error::Error, "a pod's files remain");
+            tracing::warn!(directory = %directory.display(), error = kit::chain(&error), "a pod's files remain");
         }
     }
 }
@@ -136,7 +136,7 @@ async fn live(sandbox: &Arc<Sandbox>, updates: &watch::Receiver<Arc<Pod>>, gone:
     }
     finished.cancel();
     if let Err(error) = reporter.await {
-        tracing::error!(error = &error as &dyn std::error::Error, pod = sandbox.name(), "the reporter of a pod failed");
+        tracing::error!(error = kit::chain(&error), pod = sandbox.name(), "the reporter of a pod failed");
     }
     sandbox.machine.services.endpoint(&sandbox.pod.uid().unwrap_or_default(), None);
 }

@@ -44,7 +44,7 @@ pub(super) async fn run(sandbox: Arc<Sandbox>, updates: watch::Receiver<Arc<Pod>
             () = finished.cancelled() => {}
             _ = names.changed() => {
                 if let Err(error) = sandbox.write_hosts() {
-                    tracing::warn!(pod = sandbox.name(), error = &error as &dyn std::error::Error, "the names of a pod are out of date");
+                    tracing::warn!(pod = sandbox.name(), error = kit::chain(&error), "the names of a pod are out of date");
                 }
             }
         }
@@ -104,7 +104,7 @@ impl Reporter {
 async fn pause(sandbox: &Sandbox, error: &kube::Error) {
     tracing::warn!(
         pod = sandbox.name(),
-        error = error as &dyn std::error::Error,
+        error = kit::chain(error),
         "the status of a pod was not written, it is tried again"
     );
     tokio::time::sleep(RETRY).await;
@@ -141,7 +141,7 @@ pub(super) async fn delete(machine: &Machine, pod: &Pod, gone: &CancellationToke
             Err(kube::Error::Api(error)) if error.is_not_found() || error.is_conflict() => return,
             Err(error) => tracing::warn!(
                 pod = pod.name_any(),
-                error = &error as &dyn std::error::Error,
+                error = kit::chain(&error),
                 "a pod was not removed, it is tried again"
             ),
         }

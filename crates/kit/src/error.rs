@@ -25,8 +25,12 @@ fn words(error: &(dyn Error + 'static)) -> String {
         Some(CallError::Kube(kube)) => Some(kube),
         _ => error.downcast_ref::<kube::Error>(),
     };
-    match kube {
-        Some(kube::Error::Api(status)) if !status.message.is_empty() => status.message.clone(),
+    let status = match kube {
+        Some(kube::Error::Api(status)) => Some(status.as_ref()),
+        _ => error.downcast_ref::<Box<kube::core::Status>>().map(AsRef::as_ref),
+    };
+    match status {
+        Some(kube::core::Status { message, .. }) if !message.is_empty() => message.clone(),
         _ => error.to_string(),
     }
 }

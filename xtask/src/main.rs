@@ -1,4 +1,4 @@
-//! The verbs a person needs in this repository: `cargo xtask demo`, `test`, `generate`, `bench`, `flink`, `kube`.
+//! The verbs a person needs in this repository: `cargo xtask demo`, `test`, `generate`, `bench`, `flink`, `kube`, `picture`.
 //!
 //! Talk goes to stderr, data to stdout. Each verb checks what it needs before it starts, and a wait always has a deadline.
 
@@ -8,6 +8,7 @@ mod flink;
 mod generate;
 mod java;
 mod kube;
+mod picture;
 mod prerequisites;
 mod test;
 mod ui;
@@ -38,6 +39,8 @@ enum Verb {
     Flink(flink::Args),
     /// Run a genuine Kubernetes control plane on this machine; stays until Ctrl-C
     Kube(kube::Args),
+    /// Draw what commands print on a terminal, for the documentation
+    Picture(picture::Args),
     /// Build the example jobs and print where their JAR lies
     Examples(java::Args),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Generate(args) => generate::run(&args),
         Verb::Flink(args) => flink::run(&args),
         Verb::Kube(args) => kube::run(&args),
+        Verb::Picture(args) => picture::run(&args),
         Verb::Examples(args) => java::run(&args),
     };
     match result {

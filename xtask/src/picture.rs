@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anstyle_svg::Term;
+use anstyle_svg::{Term, WIN10_CONSOLE};
 use anyhow::{Context, Result, ensure};
 
 /// Options of `cargo xtask picture`.
@@ -27,11 +27,9 @@ pub struct Args {
 
 /// Runs the commands and draws what they print.
 pub fn run(args: &Args) -> Result<()> {
-    let mut text = String::new();
-    for command in &args.commands {
-        text.push_str(&format!("\x1b[1m$ {command}\x1b[0m\n{}\n", on_a_terminal(command, args.columns)?));
-    }
-    let picture = Term::new().palette(anstyle_svg::WIN10_CONSOLE).render_svg(text.trim_end());
+    let shown = |command: &String| Ok(format!("\x1b[1m$ {command}\x1b[0m\n{}", on_a_terminal(command, args.columns)?));
+    let texts: Vec<String> = args.commands.iter().map(shown).collect::<Result<_>>()?;
+    let picture = Term::new().palette(WIN10_CONSOLE).render_svg(texts.join("\n").trim_end());
     std::fs::write(&args.output, picture).with_context(|| format!("cannot write {}", args.output.display()))
 }
 

@@ -12,33 +12,74 @@ pub const PROGRESSING: &str = "Progressing";
 /// Nothing more can be done until somebody acts; the message says what.
 pub const STALLED: &str = "Stalled";
 
-/// Reasons of conditions and events.
+/// Reasons of conditions.
 pub mod reasons {
-    pub const UNKNOWN: &str = "Unknown";
-    pub const STARTING: &str = "Starting";
-    pub const RUNNING: &str = "Running";
-    pub const UPDATING: &str = "Updating";
-    pub const UPDATED: &str = "Updated";
-    pub const STOPPING: &str = "Stopping";
-    pub const STOPPED: &str = "Stopped";
-    pub const SUSPENDED: &str = "Suspended";
-    pub const FINISHED: &str = "Finished";
-    pub const FAILED: &str = "Failed";
-    pub const CANCELED: &str = "Canceled";
-    pub const TERMINATED: &str = "Terminated";
-    pub const DELETING: &str = "Deleting";
-    pub const NO_CLUSTER: &str = "NoCluster";
-    pub const UNREACHABLE: &str = "Unreachable";
-    pub const INVALID: &str = "Invalid";
-    pub const UNSUPPORTED_FLINK: &str = "UnsupportedFlink";
-    pub const IMAGE_REPLACED: &str = "ImageReplaced";
-    pub const IMAGE_ERROR: &str = "ImageError";
-    pub const SUBMISSION_FAILED: &str = "SubmissionFailed";
-    pub const RESTORE_FAILED: &str = "RestoreFailed";
-    pub const SAVEPOINT_FAILED: &str = "SavepointFailed";
-    pub const RESTORE_POINT_UNKNOWN: &str = "RestorePointUnknown";
-    pub const ACTION_ACCEPTED: &str = "ActionAccepted";
-    pub const ACTION_REFUSED: &str = "ActionRefused";
+    macro_rules! words {
+        ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
+            $($(#[$doc])* pub const $name: &str = $word;)+
+
+            /// All of them: what is not here is no reason of a condition.
+            pub const ALL: &[&str] = &[$($name),+];
+        };
+    }
+
+    words! {
+        /// Nobody has looked at it yet.
+        UNKNOWN = "Unknown",
+        STARTING = "Starting",
+        RUNNING = "Running",
+        UPDATING = "Updating",
+        UPDATED = "Updated",
+        STOPPING = "Stopping",
+        STOPPED = "Stopped",
+        SUSPENDED = "Suspended",
+        CLUSTER_STOPPED = "ClusterStopped",
+        FINISHED = "Finished",
+        FAILED = "Failed",
+        CANCELED = "Canceled",
+        LOST = "Lost",
+        TERMINATED = "Terminated",
+        DELETING = "Deleting",
+        /// There is no cluster that a job could belong to.
+        NO_CLUSTER = "NoCluster",
+        /// The cluster of a job does not run yet, or not any more.
+        WAITING_FOR_CLUSTER = "WaitingForCluster",
+        NOT_ENOUGH_SLOTS = "NotEnoughSlots",
+        UNREACHABLE = "Unreachable",
+        /// JobManagers end one after the other.
+        JOB_MANAGER_FAILING = "JobManagerFailing",
+        /// TaskManagers end one after the other.
+        TASK_MANAGER_FAILING = "TaskManagerFailing",
+        UNSUPPORTED_FLINK = "UnsupportedFlink",
+        INVALID = "Invalid",
+        NAME_TAKEN = "NameTaken",
+        IMAGE_REPLACED = "ImageReplaced",
+        IMAGE_ERROR = "ImageError",
+        /// No node has room for a pod.
+        UNSCHEDULABLE = "Unschedulable",
+        /// A pod will not run by itself, for any other reason.
+        POD_TROUBLE = "PodTrouble",
+        QUOTA_EXCEEDED = "QuotaExceeded",
+        /// Kubernetes does not allow what has to be done.
+        FORBIDDEN = "Forbidden",
+        KUBERNETES_FAILED = "KubernetesFailed",
+        /// The supervisor itself does not work, so that nobody looks after cluster and jobs.
+        SUPERVISOR_FAILING = "SupervisorFailing",
+        MISSING_JAR = "MissingJar",
+        WRONG_CLASS = "WrongClass",
+        JOB_REJECTED = "JobRejected",
+        NOT_PENDING = "NotPending",
+        TIMEOUT = "Timeout",
+        BOOTSTRAP_LOST = "BootstrapLost",
+        NOT_STARTED = "NotStarted",
+        RESTORE_FAILED = "RestoreFailed",
+        SAVEPOINT_FAILED = "SavepointFailed",
+        SAVEPOINT_MISSING = "SavepointMissing",
+        CHECKPOINTS_LOST = "CheckpointsLost",
+        CHECKPOINTS_UNKNOWN = "CheckpointsUnknown",
+        RESTORE_POINT_UNKNOWN = "RestorePointUnknown",
+        RECORD_UNREADABLE = "RecordUnreadable",
+    }
 }
 
 /// Whether a condition holds.

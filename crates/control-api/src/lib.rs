@@ -4,6 +4,7 @@
 //! Invariant: [`route::ROUTES`] is the only list of routes. The server, the document, the permissions and the reference are made of it.
 
 pub mod answer;
+pub mod authorization;
 pub mod explain;
 pub mod flink;
 pub mod metrics;

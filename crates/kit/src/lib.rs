@@ -1,12 +1,13 @@
 //! The frame of a process of ours: what the operator, the supervisor and the bootstrap have in common around their decisions.
 //!
-//! Telemetry, TLS provider, Kubernetes client, caches, guarded writes, events, metrics, health and shutdown. It decides nothing about
+//! Telemetry, TLS, an HTTPS server, Kubernetes client, caches, guarded writes, events, metrics, health and shutdown. It decides nothing about
 //! Flink. Invariant: nothing here waits without a deadline or a cancellation, and nothing here retries behind the caller's back.
 
 pub mod cache;
 pub mod client;
 pub mod error;
 pub mod events;
+pub mod https;
 pub mod monitoring;
 pub mod object;
 pub mod patch;

@@ -18,6 +18,14 @@ pub enum Protocols {
     Http1And2,
 }
 
+/// Whether clients have to show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clients {
+    Required,
+    /// They may show none, and be known by something else. One that is shown has to be right.
+    Optional,
+}
+
 /// An own certificate with its key, and the authorities to trust.
 #[derive(Debug)]
 pub struct Material {
@@ -35,10 +43,15 @@ impl Material {
         let first = chain.first().ok_or_else(|| Error::NoKey { path: source.own().to_owned() })?;
         let expires = valid_until(first, now).map_err(own)?;
         let mut roots = RootCertStore::empty();
+        let mut unfit = None;
         for authority in authorities {
-            let failed = |why: String| Error::Certificate { path: source.trusted().to_owned(), why };
-            valid_until(&authority, now).map_err(failed)?;
-            roots.add(authority).map_err(|error| failed(error.to_string()))?;
+            // A bundle outlives some of its members: what counts is that one of them is of use.
+            let added =
+                valid_until(&authority, now).and_then(|_| roots.add(authority).map_err(|error| error.to_string()));
+            unfit = unfit.or(added.err());
+        }
+        if let (true, Some(why)) = (roots.is_empty(), unfit) {
+            return Err(Error::Certificate { path: source.trusted().to_owned(), why });
         }
         let material = Self { chain, key, authorities: roots, expires };
         // A key that does not fit is found when a configuration is made of it.
@@ -51,12 +64,15 @@ impl Material {
         self.expires
     }
 
-    /// The configuration of a server that speaks only to clients with a certificate of the authorities. TLS 1.2 and 1.3.
-    pub fn server(&self, protocols: Protocols) -> Result<ServerConfig, rustls::Error> {
+    /// The configuration of a server that takes only client certificates of the authorities. TLS 1.2 and 1.3.
+    pub fn server(&self, protocols: Protocols, clients: Clients) -> Result<ServerConfig, rustls::Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(self.authorities.clone()), provider.clone())
-            .build()
-            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let mut verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(self.authorities.clone()), provider.clone());
+        if clients == Clients::Optional {
+            verifier = verifier.allow_unauthenticated();
+        }
+        let clients = verifier.build().map_err(|error| rustls::Error::General(error.to_string()))?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(clients)

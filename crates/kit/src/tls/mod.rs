@@ -7,7 +7,7 @@ mod material;
 mod password;
 mod source;
 
-pub use material::{Material, Protocols};
+pub use material::{Clients, Material, Protocols};
 pub use password::Password;
 pub use source::{Error, Source, Store};
 

@@ -68,7 +68,7 @@ impl Source {
     }
 
     /// The file with the own certificate.
-    pub(super) fn own(&self) -> &Path {
+    pub fn own(&self) -> &Path {
         match self {
             Self::Pem { certificate, .. } => certificate,
             Self::Stores { own, .. } => &own.path,

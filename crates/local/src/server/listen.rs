@@ -1,28 +1,34 @@
-//! HTTPS: accepts connections, shakes hands, speaks HTTP/1.1 or HTTP/2, and lets requests end when the server stops.
+//! HTTPS: how the API server is served, and who is on the other side.
 //!
-//! Invariant: one connection that fails or dawdles harms no other; the handshake runs in the connection's own task.
+//! Not here: connections, which are `kit::https`'s. Invariant: a client is taken with a certificate of our authority or without any.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use kit::https::{Certificates, Limits, Peer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_util::task::TaskTracker;
+use tokio::net::TcpListener;
 
 use super::{Server, identity};
 use crate::pki::{self, Pki};
 
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// How long requests may go on once the server stops. Watches end by themselves at once.
-const GRACE: Duration = Duration::from_secs(2);
-/// One client may hold very many watches on one connection.
-const STREAMS: u32 = 1000;
+/// All clients are on this machine, and each of them may hold very many watches. Watches end by themselves when the server stops.
+fn limits() -> Limits {
+    Limits {
+        connections: 16 * 1024,
+        connections_per_address: 16 * 1024,
+        streams: 1000,
+        head: 256 * 1024,
+        first_request: Duration::from_mins(10),
+        idle: Duration::from_mins(10),
+        body: Duration::from_mins(1),
+        grace: Duration::from_secs(2),
+        ..Limits::default()
+    }
+}
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +58,19 @@ pub fn listen(
     let address =
         listener.local_addr().map_err(|source| Error::Bind { address: SocketAddr::from(([0; 4], 0)), source })?;
     let bind_error = |source| Error::Bind { address, source };
-    let acceptor = TlsAcceptor::from(Arc::new(tls(pki, address.ip())?));
+    let tls = Certificates::fixed(tls(pki, address.ip())?);
     listener.set_nonblocking(true).map_err(bind_error)?;
     let listener = TcpListener::from_std(listener).map_err(bind_error)?;
-    Ok(tokio::spawn(accept(server, listener, acceptor)))
+    let stop = server.0.stop.clone();
+    let service_of = move |peer: &Peer| {
+        let user = peer.certificate.as_ref().and_then(|shown| identity::of_certificate(&shown.der));
+        let server = server.clone();
+        tower::service_fn(move |request| {
+            let (server, user) = (server.clone(), user.clone());
+            async move { Ok::<_, Infallible>(server.answer(user, request).await) }
+        })
+    };
+    Ok(tokio::spawn(kit::https::serve_each(listener, Some(tls), limits(), service_of, stop)))
 }
 
 fn tls(pki: &Pki, address: IpAddr) -> Result<ServerConfig, Error> {
@@ -76,59 +91,4 @@ fn tls(pki: &Pki, address: IpAddr) -> Result<ServerConfig, Error> {
         .map_err(|error| failed(&error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
-}
-
-async fn accept(server: Server, listener: TcpListener, acceptor: TlsAcceptor) {
-    let stop = server.0.stop.clone();
-    let connections = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(connection(server.clone(), stream, acceptor.clone()));
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: give the others time to end.
-                tracing::warn!(%error, "failed to accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-    drop(listener);
-    connections.close();
-    let _ = tokio::time::timeout(GRACE, connections.wait()).await;
-}
-
-async fn connection(server: Server, stream: TcpStream, acceptor: TlsAcceptor) {
-    let stop = server.0.stop.clone();
-    let _ = stream.set_nodelay(true);
-    let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await;
-    let stream = match handshake {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, "a handshake failed"),
-        Err(_) => return tracing::debug!("a handshake took too long"),
-    };
-    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let user = certificate.and_then(identity::of_certificate);
-    let service = tower::service_fn(move |request| {
-        let (server, user) = (server.clone(), user.clone());
-        async move { Ok::<_, std::convert::Infallible>(server.answer(user, request).await) }
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http2().max_concurrent_streams(STREAMS);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
-    let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(error, "a connection ended early");
-    }
 }

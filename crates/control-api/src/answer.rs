@@ -58,6 +58,103 @@ impl Envelope {
     }
 }
 
+/// How far an action is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Outcome {
+    /// It was written down; the supervisor takes it up.
+    Accepted,
+    /// It is done.
+    Done,
+}
+
+/// An action that was accepted, or, where the caller waited, what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActionResult {
+    /// START, STOP, SCALE, TRIGGER_SAVEPOINT or FORGET_SAVEPOINT.
+    pub action: String,
+    pub outcome: Outcome,
+    /// The `id` of the action in `status.lastAction`; a scale has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The latest savepoint of the job, once it stopped or a savepoint was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint_path: Option<String>,
+    /// Flink's id of the job that runs now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// TaskManagers that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_managers: Option<i32>,
+    /// Parallelism that the job runs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<i32>,
+}
+
+impl ActionResult {
+    /// An action of which nothing more is known.
+    pub fn new(action: &str, outcome: Outcome) -> Self {
+        Self {
+            action: action.to_owned(),
+            outcome,
+            id: None,
+            message: None,
+            savepoint_path: None,
+            job_id: None,
+            task_managers: None,
+            parallelism: None,
+        }
+    }
+}
+
+/// An event of Kubernetes about a resource or one of its pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Normal or Warning.
+    #[serde(rename = "type")]
+    pub type_: String,
+    pub reason: String,
+    pub message: String,
+    /// How often it happened.
+    pub count: i32,
+    /// When it happened first, and last: RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_timestamp: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_timestamp: Option<String>,
+    /// Kind and name of what it is about.
+    pub kind: String,
+    pub name: String,
+    /// Who tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// What happened to a resource that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Change {
+    Added,
+    Modified,
+    Deleted,
+    /// All that was there when the watch began has been sent.
+    Synced,
+}
+
+/// The data of one server-sent event of a watch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Watched<T> {
+    #[serde(rename = "type")]
+    pub change: Change,
+    /// The resource, whole; as it was last seen if it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<T>,
+}
+
 /// The HTTP code of an envelope, as flink-k8s-toolbox answered: a command is always 200, a question that cannot be put is 500.
 /// What it did not know, a caller without permission or without patience, has the code of everywhere.
 pub fn envelope_code(problem: &Problem, is_question: bool) -> u16 {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::Envelope;
+use crate::answer::{ActionResult, Envelope, Event, Watched};
 use crate::metrics::{self, Metric, Type};
 use crate::problem::Problem;
 use crate::request::{ActionOptions, ScaleCluster, ScaleJob};
@@ -46,8 +46,11 @@ fn parameters(route: &Route) -> Value {
         .map(|name| {
             let schema = match name {
                 "taskmanager" => json!({ "type": "string", "maxLength": 253 }),
-                "job" | "cluster" | "deployment" => {
+                "cluster" | "deployment" => {
                     json!({ "type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" })
+                }
+                "job" => {
+                    json!({ "type": "string", "maxLength": 253, "pattern": "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" })
                 }
                 other => unreachable!("{other} is no name in a path"),
             };
@@ -106,6 +109,14 @@ fn queries(route: &Route) -> Vec<Value> {
                 "Refuse with 409 unless the resource has this version",
             ));
         }
+        (Operation::Watch, _) => {
+            queries.push(query(
+                "kind",
+                json!({ "enum": ["FlinkDeployment", "FlinkCluster", "FlinkJob"] }),
+                "Only this kind",
+            ));
+            queries.push(query("name", json!({ "type": "string" }), "Only the resource of this name"));
+        }
         _ => {}
     }
     queries
@@ -119,7 +130,7 @@ fn reference(name: &str) -> Value {
 fn body(operation: Operation) -> Option<(Value, bool)> {
     match operation {
         Operation::Create(target) | Operation::Update(target) => {
-            Some((reference(&format!("{}Spec", kind(target))), true))
+            Some((reference(&format!("{}Spec", target.kind())), true))
         }
         Operation::Act(_, Action::Start | Action::Stop) => Some((reference("ActionOptions"), true)),
         Operation::Act(Target::Cluster, Action::Scale) => Some((reference("ScaleCluster"), true)),
@@ -133,22 +144,28 @@ fn output(operation: Operation) -> Value {
     let list = |item: Value| json!({ "type": "array", "items": item });
     match operation {
         Operation::Names(_) => list(json!({ "type": "string" })),
-        Operation::List(target) => list(reference(kind(target))),
-        Operation::Get(target) => reference(kind(target)),
-        Operation::Status(target) => reference(&format!("{}Status", kind(target))),
+        Operation::List(target) => list(reference(target.kind())),
+        Operation::Get(target) => reference(target.kind()),
+        Operation::Status(target) => reference(&format!("{}Status", target.kind())),
         Operation::JobDetails => flink::JOB.schema(),
         Operation::TaskManagers => flink::TASK_MANAGERS.schema(),
         Operation::TaskManagerDetails => flink::TASK_MANAGER_DETAILS.schema(),
         Operation::JobMetrics => members(metrics::JOB),
         Operation::JobManagerMetrics | Operation::TaskManagerMetrics => members(metrics::PROCESS),
-        Operation::Events(_) => list(json!({ "type": "object" })),
-        _ => json!({ "type": "object" }),
+        Operation::Events(_) => list(reference("Event")),
+        Operation::Create(target) | Operation::Update(target) => reference(target.kind()),
+        Operation::Act(..) => reference("ActionResult"),
+        Operation::Delete(_) | Operation::Explain(_) | Operation::Watch | Operation::OpenApi => {
+            json!({ "type": "object" })
+        }
     }
 }
 
 fn responses(route: &Route) -> Value {
     let content = match route.operation {
-        Operation::Watch => json!({ "text/event-stream": { "schema": { "type": "string" } } }),
+        Operation::Watch => json!({ "text/event-stream": {
+            "schema": { "type": "string", "description": "The data of each event is a Watched" },
+        } }),
         Operation::OpenApi => json!({ "application/json": { "schema": { "type": "object" } } }),
         operation => json!({
             "application/json": { "schema": reference("Envelope") },
@@ -183,14 +200,6 @@ fn members(metrics: &[Metric]) -> Value {
     json!({ "type": "object", "properties": members })
 }
 
-fn kind(target: Target) -> &'static str {
-    match target {
-        Target::Deployment => "FlinkDeployment",
-        Target::Cluster => "FlinkCluster",
-        Target::Job => "FlinkJob",
-    }
-}
-
 fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
     for definition in api::crds() {
@@ -211,6 +220,9 @@ fn schemas() -> Map<String, Value> {
         ("ActionOptions", schemars::schema_for!(ActionOptions)),
         ("ScaleCluster", schemars::schema_for!(ScaleCluster)),
         ("ScaleJob", schemars::schema_for!(ScaleJob)),
+        ("ActionResult", schemars::schema_for!(ActionResult)),
+        ("Event", schemars::schema_for!(Event)),
+        ("Watched", schemars::schema_for!(Watched<Value>)),
     ];
     for (name, schema) in own {
         schemas.append(&mut lifted(name, schema.to_value()));

@@ -25,6 +25,8 @@ pub enum Kind {
     /// The action was accepted and then refused, with the reason of the supervisor.
     ActionRefused,
     Internal,
+    /// Flink does not know what was asked for.
+    UnknownToFlink,
     /// Flink answered with an error.
     FlinkRefused,
     /// Kubernetes answered with an error.
@@ -44,7 +46,7 @@ impl Kind {
             Self::BadRequest => 400,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
-            Self::NotFound | Self::NoSuchRoute => 404,
+            Self::NotFound | Self::NoSuchRoute | Self::UnknownToFlink => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict | Self::ActionRefused => 409,
             Self::TooLarge => 413,
@@ -72,6 +74,7 @@ impl Kind {
             Self::TooManyRequests => "The caller asks too often",
             Self::ActionRefused => "The action was refused",
             Self::Internal => "The operator failed",
+            Self::UnknownToFlink => "Flink does not know it",
             Self::FlinkRefused => "Flink refused",
             Self::KubernetesRefused => "Kubernetes refused",
             Self::Unavailable => "The operator cannot say it now",
@@ -86,6 +89,7 @@ impl Kind {
             self,
             Self::Conflict
                 | Self::Invalid
+                | Self::UnknownToFlink
                 | Self::FlinkRefused
                 | Self::KubernetesRefused
                 | Self::FlinkUnreachable

@@ -29,6 +29,24 @@ pub enum Target {
 }
 
 impl Target {
+    /// Its kind in the Kubernetes API.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Deployment => "FlinkDeployment",
+            Self::Cluster => "FlinkCluster",
+            Self::Job => "FlinkJob",
+        }
+    }
+
+    /// What messages call it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::Cluster => "Cluster",
+            Self::Job => "Job",
+        }
+    }
+
     /// Its plural in the Kubernetes API, for the question who may do it.
     pub fn plural(self) -> &'static str {
         match self {
@@ -47,6 +65,19 @@ pub enum Action {
     Scale,
     TriggerSavepoint,
     ForgetSavepoint,
+}
+
+impl Action {
+    /// One word for it, in answers and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "START",
+            Self::Stop => "STOP",
+            Self::Scale => "SCALE",
+            Self::TriggerSavepoint => "TRIGGER_SAVEPOINT",
+            Self::ForgetSavepoint => "FORGET_SAVEPOINT",
+        }
+    }
 }
 
 /// What a route does.
@@ -120,6 +151,34 @@ impl Operation {
             Self::Watch => ("watch", ""),
             Self::OpenApi => return None,
         })
+    }
+
+    /// One word for it, for metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Names(_) => "names",
+            Self::List(_) => "list",
+            Self::Get(_) => "get",
+            Self::Status(_) => "status",
+            Self::Create(_) => "create",
+            Self::Update(_) => "update",
+            Self::Delete(_) => "delete",
+            Self::Act(_, Action::Start) => "start",
+            Self::Act(_, Action::Stop) => "stop",
+            Self::Act(_, Action::Scale) => "scale",
+            Self::Act(_, Action::TriggerSavepoint) => "trigger-savepoint",
+            Self::Act(_, Action::ForgetSavepoint) => "forget-savepoint",
+            Self::Events(_) => "events",
+            Self::Explain(_) => "explain",
+            Self::JobDetails => "job-details",
+            Self::JobMetrics => "job-metrics",
+            Self::JobManagerMetrics => "jobmanager-metrics",
+            Self::TaskManagers => "taskmanagers",
+            Self::TaskManagerDetails => "taskmanager-details",
+            Self::TaskManagerMetrics => "taskmanager-metrics",
+            Self::Watch => "watch",
+            Self::OpenApi => "openapi",
+        }
     }
 
     /// Whether it changes something.

@@ -25,6 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub struct Cache<K> {
     objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
     state: watch::Receiver<State>,
+    /// Moves after every change of the objects.
+    changes: Arc<watch::Sender<()>>,
 }
 
 /// Whether the cache can be trusted to be complete.
@@ -47,7 +49,7 @@ impl State {
 
 impl<K> Clone for Cache<K> {
     fn clone(&self) -> Self {
-        Self { objects: Arc::clone(&self.objects), state: self.state.clone() }
+        Self { objects: Arc::clone(&self.objects), state: self.state.clone(), changes: Arc::clone(&self.changes) }
     }
 }
 
@@ -77,6 +79,28 @@ impl<K> Cache<K> {
         self.state.borrow().clone()
     }
 
+    /// Whether a complete list was seen at some time.
+    pub fn is_synced(&self) -> bool {
+        self.state.borrow().is_synced()
+    }
+
+    /// Tells that something has changed since it was last asked. Changes that come together count as one.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Looks at the object of that name now and after each change, until `look` finds what it looks for.
+    pub async fn until<T>(&self, name: &str, mut look: impl FnMut(Option<&Arc<K>>) -> Option<T>) -> T {
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            if let Some(found) = look(self.get(name).as_ref()) {
+                return found;
+            }
+            changes.changed().await.expect("the cache holds the sender");
+        }
+    }
+
     /// Waits for the first complete list.
     pub async fn synced(&self) {
         let mut state = self.state.clone();
@@ -96,6 +120,8 @@ impl<K: Resource> Cache<K> {
                 .is_some_and(|known| same(known.meta(), object.meta()) && !is_newer(known.meta(), object.meta()))
             {
                 objects.insert(name, Arc::new(object));
+                drop(objects);
+                self.changes.send_replace(());
             }
         }
     }
@@ -110,8 +136,9 @@ where
 {
     let (sender, state) = watch::channel(State::Loading);
     let objects = Arc::new(Mutex::new(BTreeMap::new()));
-    let cache = Cache { objects: Arc::clone(&objects), state };
-    let writer = Writer { objects, state: sender, listing: BTreeMap::new(), changed };
+    let changes = Arc::new(watch::Sender::new(()));
+    let cache = Cache { objects: Arc::clone(&objects), state, changes: Arc::clone(&changes) };
+    let writer = Writer { objects, state: sender, changes, listing: BTreeMap::new(), changed };
     tokio::spawn(async move {
         tokio::select! {
             () = token.cancelled() => {}
@@ -149,6 +176,7 @@ where
 struct Writer<K, F> {
     objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
     state: watch::Sender<State>,
+    changes: Arc<watch::Sender<()>>,
     listing: BTreeMap<String, Arc<K>>,
     changed: F,
 }
@@ -175,7 +203,7 @@ where
             Event::Delete(object) => {
                 let object = Arc::new(object);
                 lock(&self.objects).remove(&name(object.as_ref()));
-                (self.changed)(&object);
+                self.tell(&object);
                 self.synced();
             }
         }
@@ -192,6 +220,11 @@ where
         }
         objects.insert(name, Arc::clone(object));
         drop(objects);
+        self.tell(object);
+    }
+
+    fn tell(&mut self, object: &Arc<K>) {
+        self.changes.send_replace(());
         (self.changed)(object);
     }
 
@@ -200,6 +233,7 @@ where
         let listed = std::mem::take(&mut self.listing);
         let before = std::mem::replace(&mut *lock(&self.objects), listed.clone());
         self.state.send_replace(State::Synced);
+        self.changes.send_replace(());
         for object in before.iter().filter(|(name, _)| !listed.contains_key(*name)).map(|(_, object)| object) {
             (self.changed)(object);
         }
@@ -261,8 +295,20 @@ fn same(one: &Meta, other: &Meta) -> bool {
 
 /// Resource versions of one resource type can be compared as numbers; one that is no number is never newer.
 fn is_newer(one: &Meta, other: &Meta) -> bool {
-    let version = |meta: &Meta| meta.resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
-    matches!((version(one), version(other)), (Some(one), Some(other)) if one > other)
+    matches!((version(one.resource_version.as_deref()), version(other.resource_version.as_deref())), (Some(one), Some(other)) if one > other)
+}
+
+fn version(text: Option<&str>) -> Option<u64> {
+    text?.parse().ok()
+}
+
+/// Whether an object is at that resource version or a later one. Versions that are no numbers must be equal.
+pub fn is_at_least(meta: &Meta, wanted: &str) -> bool {
+    let known = meta.resource_version.as_deref();
+    match (version(known), version(Some(wanted))) {
+        (Some(known), Some(wanted)) => known >= wanted,
+        _ => known == Some(wanted),
+    }
 }
 
 fn is_missing(error: &watcher::Error) -> bool {

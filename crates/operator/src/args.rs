@@ -25,9 +25,35 @@ pub struct Args {
     #[arg(long, default_value_t = kit::monitoring::PORT)]
     pub monitoring_port: u16,
 
-    /// Port of the control API; not served by this version
-    #[arg(long, default_value_t = 4444)]
+    #[command(flatten)]
+    pub control: ControlArgs,
+
+    #[command(flatten)]
+    pub flink: FlinkArgs,
+
+    /// Seconds; not used, as Kubernetes is watched
+    #[arg(long, default_value_t = 10)]
+    pub polling_interval: u64,
+
+    /// Seconds; not used, as no task of the operator takes time
+    #[arg(long, default_value_t = 120)]
+    pub task_timeout: u64,
+
+    #[command(flatten)]
+    pub telemetry: kit::telemetry::Options,
+}
+
+/// The control API
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Control API")]
+pub struct ControlArgs {
+    /// Port of the control API
+    #[arg(long, default_value_t = control_api::PORT)]
     pub port: u16,
+
+    /// Serve the control API as plain HTTP, to everybody who reaches it
+    #[arg(long)]
+    pub insecure: bool,
 
     /// Key store of the control API; not used by this version
     #[arg(long)]
@@ -44,35 +70,19 @@ pub struct Args {
     /// Its password
     #[arg(long, hide_env_values = true)]
     pub truststore_secret: Option<String>,
+}
 
-    /// Address of Flink outside of the cluster; not used by this version
+/// How Flink is reached
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Flink")]
+pub struct FlinkArgs {
+    /// Host of Flink's REST API, for an operator that runs outside of the cluster
     #[arg(long)]
     pub flink_hostname: Option<String>,
 
-    /// Port of Flink outside of the cluster; not used by this version
+    /// Port of Flink's REST API, where one is forwarded
     #[arg(long)]
     pub port_forward: Option<u16>,
-
-    /// Seconds; not used, as Kubernetes is watched
-    #[arg(long, default_value_t = 10)]
-    pub polling_interval: u64,
-
-    /// Seconds; not used, as no task of the operator takes time
-    #[arg(long, default_value_t = 120)]
-    pub task_timeout: u64,
-
-    #[command(flatten)]
-    pub telemetry: kit::telemetry::Options,
-}
-
-impl Args {
-    /// Says once which options of the original have no effect here.
-    pub(crate) fn log_unused(&self) {
-        let stores = [&self.keystore_path, &self.truststore_path];
-        if self.port != 4444 || stores.iter().any(|store| store.is_some()) {
-            tracing::info!("the control API is not served by this version; its port and key stores are not used");
-        }
-    }
 }
 
 #[cfg(test)]
@@ -108,5 +118,7 @@ mod tests {
         assert_eq!(args.namespace, "flink");
         assert!(args.dry_run);
         assert_eq!(args.monitoring_port, 8080);
+        assert_eq!((args.control.port, args.control.insecure), (4444, false));
+        assert_eq!(args.flink.port_forward, Some(8081));
     }
 }

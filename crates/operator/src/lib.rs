@@ -5,6 +5,7 @@
 
 mod args;
 mod caches;
+mod control;
 mod farewell;
 mod key;
 mod metrics;
@@ -17,6 +18,7 @@ use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
+use control::Control;
 
 /// Name of the component in events and metrics.
 const COMPONENT: &str = "flink-operator";
@@ -30,6 +32,8 @@ pub enum Error {
     Connect(#[from] kit::client::ConnectError),
     #[error(transparent)]
     Monitoring(#[from] kit::monitoring::ServeError),
+    #[error(transparent)]
+    Control(#[from] control::ServeError),
     #[error("listen to signals")]
     Signals(#[from] std::io::Error),
 }
@@ -37,7 +41,6 @@ pub enum Error {
 /// Runs until SIGINT or SIGTERM.
 pub async fn run(args: Args) -> Result<(), Error> {
     let token = kit::shutdown::token()?;
-    args.log_unused();
     let client = kit::client::connect(args.kube_config.as_deref()).await?;
     serve(args, client, token).await
 }
@@ -56,12 +59,15 @@ async fn work(args: Args, client: Client, token: CancellationToken) -> Result<()
     let caches = caches::start(&client, &args.namespace, &queue, &token);
     let mut registry = Registry::default();
     let timings = metrics::register(&mut registry, &args.namespace, &caches);
+    let metrics = control::Metrics::register(&mut registry);
     let address = kit::process::listen_address(args.monitoring_port);
     let watched = caches.clone();
     let ready = move || watched.missing().map_or(Ok(()), Err);
     let monitoring = Monitoring { version: env!("CARGO_PKG_VERSION"), registry, ready: Box::new(ready) };
     let address = monitoring::serve(address, monitoring, token.clone()).await?;
     tracing::info!(namespace = args.namespace, %address, version = env!("CARGO_PKG_VERSION"), "operator started");
+    let control = Control::new(client.clone(), &args.namespace, caches.clone(), metrics, token.clone());
+    serve_control(&args, control).await?;
 
     tokio::select! {
         () = token.cancelled() => return Ok(()),
@@ -76,5 +82,16 @@ async fn work(args: Args, client: Client, token: CancellationToken) -> Result<()
             async move { timings.time(key.kind(), context.reconcile(key, &queue)).await }
         })
         .await;
+    Ok(())
+}
+
+/// Serves the control API as the arguments say, or says why it is not served.
+async fn serve_control(args: &Args, control: Control) -> Result<(), Error> {
+    if !args.control.insecure {
+        tracing::warn!("the control API is not served: give --insecure for plain HTTP, which everybody may use");
+        return Ok(());
+    }
+    let address = control.serve_insecure(kit::process::listen_address(args.control.port)).await?;
+    tracing::warn!(%address, "the control API is served as plain HTTP: whoever reaches it may do everything");
     Ok(())
 }

@@ -20,10 +20,12 @@ fn cache() -> (Cache<ConfigMap>, Writer<ConfigMap, Callback>, Seen) {
     let (state_sender, state) = watch::channel(State::Loading);
     let objects = Arc::new(Mutex::new(BTreeMap::new()));
     let (sender, seen) = mpsc::channel();
-    let cache = Cache { objects: Arc::clone(&objects), state };
+    let changes = Arc::new(watch::Sender::new(()));
+    let cache = Cache { objects: Arc::clone(&objects), state, changes: Arc::clone(&changes) };
     let writer = Writer {
         objects,
         state: state_sender,
+        changes,
         listing: BTreeMap::new(),
         changed: Box::new(move |object: &Arc<ConfigMap>| {
             let told = sender.send(name(object.as_ref()));
@@ -78,4 +80,19 @@ fn a_missing_resource_is_named() {
     assert!(matches!(cache.state(), State::Failing { missing: true, synced: false, .. }));
     list(&mut writer, vec![]);
     assert_eq!(cache.state(), State::Synced);
+}
+
+#[tokio::test]
+async fn who_waits_for_an_object_is_woken_by_its_change() {
+    let (cache, mut writer, _seen) = cache();
+    let waiting = cache.clone();
+    let waiter = tokio::spawn(async move {
+        waiting.until("a", |object| object.filter(|object| is_at_least(&object.metadata, "2")).cloned()).await
+    });
+    tokio::task::yield_now().await;
+    list(&mut writer, vec![object("a", 1)]);
+    tokio::task::yield_now().await;
+    assert!(!waiter.is_finished());
+    writer.take(Event::Apply(object("a", 3)));
+    assert_eq!(waiter.await.expect("no panic").metadata.resource_version.as_deref(), Some("3"));
 }

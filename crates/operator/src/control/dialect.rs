@@ -1,0 +1,101 @@
+//! The two ways of answering: the envelope of flink-k8s-toolbox, and plain objects with telling codes and problem details.
+
+use axum::body::Body;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use control_api::answer::envelope_code;
+use control_api::{Envelope, PLAIN_MEDIA_TYPE, Problem};
+
+const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
+
+/// How the caller wants to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Envelope,
+    Plain,
+}
+
+/// What a request came to. Documents are JSON text, made straight from what is cached.
+pub enum Reply {
+    /// What was asked for.
+    Answer(String),
+    /// Done. The document is more than clients of flink-k8s-toolbox expect, so the envelope says no more than that.
+    Done(String),
+    /// The same in both dialects.
+    Raw(Response),
+}
+
+impl Dialect {
+    /// `?envelope=false` or the media type ask for plain answers.
+    pub fn of(query: Option<&str>, headers: &HeaderMap) -> Self {
+        let said = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("envelope=")));
+        match said {
+            Some("false") => return Self::Plain,
+            Some("true") => return Self::Envelope,
+            _ => {}
+        }
+        let plain = headers.get_all(ACCEPT).iter().any(|value| {
+            value.as_bytes().windows(PLAIN_MEDIA_TYPE.len()).any(|part| part == PLAIN_MEDIA_TYPE.as_bytes())
+        });
+        if plain { Self::Plain } else { Self::Envelope }
+    }
+
+    /// The answer to a request; a question is one that changes nothing.
+    pub fn answer(self, result: Result<Reply, Problem>, is_question: bool) -> Response {
+        match (self, result) {
+            (_, Ok(Reply::Raw(response))) => response,
+            (Self::Envelope, Ok(Reply::Answer(document))) => json(200, JSON, enveloped(&document)),
+            (Self::Envelope, Ok(Reply::Done(_))) => json(200, JSON, br#"{"status":"OK"}"#.to_vec()),
+            (Self::Plain, Ok(Reply::Answer(document) | Reply::Done(document))) => {
+                json(200, PLAIN_MEDIA_TYPE, document.into_bytes())
+            }
+            (Self::Envelope, Err(problem)) => {
+                json(envelope_code(&problem, is_question), JSON, bytes(&Envelope::refused(&problem)))
+            }
+            (Self::Plain, Err(problem)) => json(problem.status, PROBLEM, bytes(&problem)),
+        }
+    }
+}
+
+fn enveloped(document: &str) -> Vec<u8> {
+    let mut body = Vec::with_capacity(document.len() * 5 / 4 + 32);
+    body.extend_from_slice(br#"{"status":"OK","output":"#);
+    serde_json::to_writer(&mut body, document).expect("memory takes all that is written");
+    body.push(b'}');
+    body
+}
+
+fn bytes(answer: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(answer).expect("answers are plain structures")
+}
+
+fn json(code: u16, media_type: &'static str, body: Vec<u8>) -> Response {
+    let code = StatusCode::from_u16(code).expect("all codes of problems are codes");
+    (code, [(CONTENT_TYPE, media_type)], Body::from(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn plain_answers_are_asked_for_by_query_or_media_type() {
+        let none = HeaderMap::new();
+        assert_eq!(Dialect::of(None, &none), Dialect::Envelope);
+        assert_eq!(Dialect::of(Some("wait=1s&envelope=false"), &none), Dialect::Plain);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/html, application/vnd.flinkctl.v1+json;q=0.9"));
+        assert_eq!(Dialect::of(None, &headers), Dialect::Plain);
+        assert_eq!(Dialect::of(Some("envelope=true"), &headers), Dialect::Envelope);
+    }
+
+    #[test]
+    fn the_envelope_is_the_one_of_the_library() {
+        let expected = serde_json::to_vec(&Envelope::of(&serde_json::json!({"a": "\"b\"\n"}))).unwrap();
+        assert_eq!(enveloped(r#"{"a":"\"b\"\n"}"#), expected);
+    }
+}

@@ -77,6 +77,9 @@ pub struct ClusterRecord {
     pub incarnation: u32,
     /// JobManagers that ended by themselves in a row, without having answered for long.
     pub failures: u32,
+    /// Why the last of them, or of the TaskManagers, ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// Uids of TaskManagers that ended by themselves and are still there: each counts once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 const LONGEST_MESSAGE: usize = 2000;
-const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// What became of the submission. The words are part of the contract with the supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,12 +100,9 @@ impl Outcome {
         serde_json::json!({"reason": self.reason, "message": message}).to_string()
     }
 
-    /// Leaves the line where the kubelet looks for it. Outside of a pod there is no such place, which does no harm.
+    /// Leaves the line where the kubelet looks for it.
     pub fn write_termination_message(&self) {
-        let path = std::env::var_os("TERMINATION_LOG").map_or_else(|| PathBuf::from(TERMINATION_LOG), PathBuf::from);
-        if let Err(error) = std::fs::write(&path, self.termination_message()) {
-            tracing::debug!(path = %path.display(), %error, "no termination message");
-        }
+        kit::process::leave_message(&self.termination_message());
     }
 }
 

@@ -51,6 +51,21 @@ pub fn reason(trace: &str) -> String {
     shorten(simple_class(cause.or_else(head).unwrap_or("no reason given").trim()))
 }
 
+/// What the end of a process's log says of why it ended.
+pub fn last_words(log: &str) -> Option<String> {
+    let lines = || log.lines().rev().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("at "));
+    let cause = lines().find_map(|line| line.strip_prefix("Caused by: "));
+    let exception = || lines().find(|line| line.contains("Exception: ") || line.contains("Error: "));
+    let error = || lines().find(|line| line.contains("ERROR") || line.contains("FATAL"));
+    let line = cause.or_else(exception).or_else(error).or_else(|| lines().next())?;
+    // A line of a log has its exception at the end; what comes before is where it was logged.
+    let from = line
+        .find("Exception: ")
+        .or_else(|| line.find("Error: "))
+        .map(|end| line[..end].rfind(char::is_whitespace).map_or(0, |space| space + 1));
+    Some(shorten(simple_class(&line[from.unwrap_or(0)..])))
+}
+
 fn class(line: &str) -> &str {
     line.split_once(':').map_or(line, |(class, _)| class)
 }
@@ -139,6 +154,18 @@ mod tests {
         );
         assert_eq!(reason("Unable to load requested file /x."), "Unable to load requested file /x.");
         assert_eq!(reason(""), "no reason given");
+    }
+
+    #[test]
+    fn the_end_of_a_log_says_why_its_process_ended() {
+        let words = |log: &str| last_words(log).unwrap_or_default();
+        let thread =
+            "INFO x\nException in thread \"main\" a.b.IllegalConfigurationException: too little memory\n\tat a.B";
+        assert_eq!(words(thread), "IllegalConfigurationException: too little memory");
+        assert_eq!(words("a.Outer: x\nCaused by: a.C: y\n\tat z\n12:00 INFO bye"), "C: y");
+        assert_eq!(words("12:00 ERROR o.a.f.Entry [] - cannot bind\nbye"), "12:00 ERROR o.a.f.Entry [] - cannot bind");
+        assert_eq!(words("no space left\n\n"), "no space left");
+        assert_eq!(last_words("\n"), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub mod version;
 
 pub use checkpoint::{Checkpoint, CheckpointConfig, Checkpoints, Restored};
 pub use cluster::{ConfigEntry, Overview, TaskManager, TaskManagers};
-pub use failure::{ErrorBody, Exceptions};
+pub use failure::{ErrorBody, Exceptions, last_words};
 pub use id::{InvalidId, JobId, TriggerId};
 pub use jar::{ClaimMode, RunAnswer, RunRequest, UploadAnswer};
 pub use job::{Job, JobState, JobStatus, JobsOverview, Tasks};

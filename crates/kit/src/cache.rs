@@ -37,10 +37,18 @@ pub enum State {
     /// Listed and watched.
     Synced,
     /// The last list or watch failed; what is cached is what was last seen.
-    Failing { why: String, missing: bool, synced: bool },
+    Failing { why: String, missing: bool, denied: bool, synced: bool },
 }
 
 impl State {
+    /// Why nothing can be listed, if the API server does not allow it.
+    pub fn denied(&self) -> Option<&str> {
+        match self {
+            Self::Failing { why, denied: true, .. } => Some(why),
+            _ => None,
+        }
+    }
+
     /// A complete list was seen at some time.
     pub fn is_synced(&self) -> bool {
         matches!(self, Self::Synced | Self::Failing { synced: true, .. })
@@ -260,6 +268,7 @@ where
     fn fail(&self, error: &watcher::Error) {
         let kind = K::plural(&K::DynamicType::default()).into_owned();
         let missing = is_missing(error);
+        let denied = is_denied(error);
         let why = if missing {
             format!("the API server does not know {kind}.{}", K::group(&K::DynamicType::default()))
         } else {
@@ -267,7 +276,7 @@ where
         };
         let synced = self.state.borrow().is_synced();
         self.state.send_if_modified(|state| {
-            let next = State::Failing { why: why.clone(), missing, synced };
+            let next = State::Failing { why: why.clone(), missing, denied, synced };
             let changed = *state != next;
             if changed {
                 // A dropped watch is ordinary while a complete list is at hand; it resumes where it was.
@@ -311,13 +320,21 @@ pub fn is_at_least(meta: &Meta, wanted: &str) -> bool {
     }
 }
 
-fn is_missing(error: &watcher::Error) -> bool {
+fn code(error: &watcher::Error) -> Option<u16> {
     let (watcher::Error::InitialListFailed(kube::Error::Api(status))
     | watcher::Error::WatchStartFailed(kube::Error::Api(status))) = error
     else {
-        return false;
+        return None;
     };
-    status.code == 404
+    Some(status.code)
+}
+
+fn is_missing(error: &watcher::Error) -> bool {
+    code(error) == Some(404)
+}
+
+fn is_denied(error: &watcher::Error) -> bool {
+    code(error) == Some(403)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

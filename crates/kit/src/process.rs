@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// Runs the future to its end on a runtime of one thread.
 pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
@@ -22,4 +23,15 @@ pub fn listen_address(port: u16) -> SocketAddr {
 /// The pod's name, when the process runs in a pod.
 pub fn pod_name() -> Option<String> {
     std::env::var("POD_NAME").ok().filter(|name| !name.is_empty())
+}
+
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
+/// Leaves a last word where the kubelet looks for it, so that it stands in the pod's status. Outside of a pod there is no such place,
+/// which does no harm.
+pub fn leave_message(message: &str) {
+    let path = std::env::var_os("TERMINATION_LOG").map_or_else(|| PathBuf::from(TERMINATION_LOG), PathBuf::from);
+    if let Err(error) = std::fs::write(&path, message) {
+        tracing::debug!(path = %path.display(), %error, "no termination message");
+    }
 }

@@ -12,10 +12,12 @@ pub mod job;
 pub mod notice;
 pub mod ownership;
 pub mod reading;
+pub mod refusal;
 pub mod step;
 pub mod supervision;
 pub mod transitions;
 
 pub use notice::Notice;
 pub use reading::Reading;
+pub use refusal::Refusal;
 pub use step::Step;

@@ -1,10 +1,26 @@
 //! Something worth telling: a Kubernetes Event on the object that was decided about.
 
-use api::conditions::{READY, condition};
+use api::conditions::{READY, condition, reasons};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-/// Reason of the condition, and of the event, of a pod that will not run by itself.
-pub const TROUBLE: &str = "PodTrouble";
+/// The reason of a condition about a pod that will not run by itself.
+pub fn trouble_reason(detail: &str) -> &'static str {
+    const IMAGES: [&str; 6] = [
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    ];
+    if IMAGES.iter().any(|word| detail.contains(word)) {
+        reasons::IMAGE_ERROR
+    } else if detail.contains("Unschedulable") {
+        reasons::UNSCHEDULABLE
+    } else {
+        reasons::POD_TROUBLE
+    }
+}
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +43,6 @@ impl Notice {
     /// A trouble that the last conditions did not tell of yet.
     pub(crate) fn new_trouble(before: &[Condition], detail: &str) -> Option<Self> {
         let known = condition(before, READY).is_some_and(|ready| ready.message == detail);
-        (!known).then(|| Self::warning(TROUBLE, detail))
+        (!known).then(|| Self::warning(trouble_reason(detail), detail))
     }
 }

@@ -6,7 +6,8 @@ pub mod drift;
 
 use std::time::Duration;
 
-use api::{FlinkCluster, annotations, names};
+use api::conditions::{Is, PROGRESSING, READY, STALLED, reasons, set_condition};
+use api::{FlinkCluster, FlinkClusterStatus, annotations, names, timestamp};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
@@ -65,6 +66,8 @@ pub enum Effect {
     },
     /// The operator's, on the cluster.
     RemoveFinalizer,
+    /// The status of the cluster, while nobody else can write it.
+    Status(Box<FlinkClusterStatus>),
 }
 
 /// What is to be done.
@@ -81,7 +84,7 @@ impl Effect {
     /// What to tell once the effect has happened.
     pub fn notice(&self) -> Option<Notice> {
         match self {
-            Self::AddFinalizer | Self::RemoveFinalizer => None,
+            Self::AddFinalizer | Self::RemoveFinalizer | Self::Status(_) => None,
             Self::Create(_) => Some(Notice::normal("SupervisorCreated", "created the supervisor's Deployment")),
             Self::Replace { why, .. } => {
                 Some(Notice::normal("SupervisorUpdated", format!("updated the supervisor's Deployment: {why}")))
@@ -110,13 +113,39 @@ pub fn plan(observed: &Observed<'_>, now: Timestamp) -> Plan {
         plan.effects.insert(0, Effect::AddFinalizer);
     }
     if let Some(why) = observed.trouble {
-        let text = format!("the supervisor does not run: {why}; see spec.supervisor");
-        plan.notices.push(Notice::warning("SupervisorFailing", text));
+        let text = failing(why);
+        plan.effects.extend(told(observed.cluster, reasons::SUPERVISOR_FAILING, &text, now).map(Effect::Status));
+        plan.notices.push(Notice::warning(reasons::SUPERVISOR_FAILING, text));
+    } else if let Err(why) = observed.wanted
+        && observed.pods == 0
+    {
+        plan.effects.extend(told(observed.cluster, reasons::INVALID, why, now).map(Effect::Status));
     }
     if deleting && plan.waiting.is_none() && plan.effects.is_empty() {
         plan.waiting = Some("the supervisor is cleaning up".to_owned());
     }
     plan
+}
+
+/// What is told of a supervisor that does not work.
+pub fn failing(why: &str) -> String {
+    format!("the supervisor does not run: {why}; see spec.supervisor")
+}
+
+/// The status of a cluster without a supervisor that could write it; `None` if it says so already. Only conditions are touched: what the
+/// supervisor has recorded is what it goes on from.
+pub fn told(cluster: &FlinkCluster, reason: &str, why: &str, now: Timestamp) -> Option<Box<FlinkClusterStatus>> {
+    let mut status = cluster.status.clone().unwrap_or_default();
+    let generation = cluster.metadata.generation;
+    // Whether Flink runs is not known: nobody looks.
+    for (type_, is) in [(READY, Is::Unknown), (PROGRESSING, Is::False), (STALLED, Is::True)] {
+        set_condition(&mut status.conditions, type_, is, reason, why, generation, now);
+    }
+    if cluster.status.as_ref() == Some(&status) {
+        return None;
+    }
+    status.timestamp = Some(timestamp(now));
+    Some(Box::new(status))
 }
 
 fn removal(observed: &Observed<'_>) -> Plan {

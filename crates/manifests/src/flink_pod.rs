@@ -116,6 +116,8 @@ impl Part<'_> {
             "volumeMounts": unless_empty(list(spec.volume_mounts.as_ref(), &self.field("volumeMounts"))?),
             "resources": part(spec.resources.as_ref(), &self.field("resources"))?,
             "securityContext": part(spec.security_context.as_ref(), &self.field("securityContext"))?,
+            // Why a process ended is in its log alone; so it stands in the pod's status too.
+            "terminationMessagePolicy": "FallbackToLogsOnError",
         })))
     }
 

@@ -48,6 +48,7 @@ pub fn supervisor_deployment(cluster: &FlinkCluster, settings: &Settings) -> Res
         "readinessProbe": probe("/readyz", 2, 3),
         "resources": resources(spec.resources.as_ref(), "spec.supervisor.resources")?,
         "securityContext": security(spec.security_context.as_ref(), "spec.supervisor.securityContext")?,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
     });
     let near = same_node(100, &labels);
     Ok(json!({

@@ -1,6 +1,6 @@
 //! What the operator watches: its three resources as a whole, supervisor Deployments without status, supervisor pods by their metadata.
 
-use api::{FlinkCluster, FlinkDeployment, FlinkJob, labels};
+use api::{FlinkCluster, FlinkDeployment, FlinkJob, labels, names};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kit::cache::{self, Cache, State};
@@ -9,54 +9,16 @@ use kit::queue::Queue;
 use kube::Client;
 use kube::api::Api;
 use kube::runtime::watcher;
-use serde::Deserialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::key::{self, Key};
+use crate::pod::{DeploymentState, PodState};
 
 /// A supervisor Deployment as it is compared with its manifest.
-pub type Supervisor = Projection<Deployment, Value, Ignored>;
+pub type Supervisor = Projection<Deployment, Value, DeploymentState>;
 /// That a pod exists, and what keeps it from running, is all that matters.
 pub type SupervisorPod = Projection<Pod, Ignored, PodState>;
-
-/// What a pod's status says of its containers.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodState {
-    container_statuses: Vec<Container>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Container {
-    state: ContainerState,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct ContainerState {
-    waiting: Option<Waiting>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Waiting {
-    reason: String,
-    message: String,
-}
-
-/// Reasons of a waiting container that are no trouble.
-const ORDINARY: [&str; 3] = ["", "ContainerCreating", "PodInitializing"];
-
-impl PodState {
-    /// Why a container does not start.
-    pub fn trouble(&self) -> Option<String> {
-        let mut waiting = self.container_statuses.iter().filter_map(|container| container.state.waiting.as_ref());
-        let waiting = waiting.find(|waiting| !ORDINARY.contains(&waiting.reason.as_str()))?;
-        Some(format!("{}: {}", waiting.reason, waiting.message))
-    }
-}
 
 /// Everything that decisions are made from.
 #[derive(Clone)]
@@ -128,6 +90,23 @@ impl Caches {
         (!texts.is_empty()).then(|| texts.join("; "))
     }
 
+    /// Why no supervisor of the cluster works, as far as Kubernetes says. One that works does so beside others that do not.
+    pub fn supervisor_trouble(&self, cluster: &str) -> Option<String> {
+        let pods = self.pods.matching(|pod| key::cluster_label(&pod.metadata).as_deref() == Some(cluster));
+        if pods.iter().any(|pod| pod.status.ready()) {
+            return None;
+        }
+        let of_pod = |pod: &std::sync::Arc<SupervisorPod>| {
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            Some(format!("pod {name}: {}", pod.status.trouble()?))
+        };
+        let refused = || {
+            let deployment = self.supervisors.get(&names::supervisor(cluster)).filter(|_| pods.is_empty())?;
+            Some(format!("Deployment {}: {}", names::supervisor(cluster), deployment.status.refused()?))
+        };
+        pods.iter().find_map(of_pod).or_else(refused)
+    }
+
     /// Clusters that have a supervisor, whether the cluster exists or not.
     pub fn supervised(&self) -> Vec<String> {
         let mut names: Vec<String> =
@@ -153,33 +132,20 @@ fn complaint(what: &str, state: State) -> Option<String> {
 mod tests {
     use kit::cache::State;
 
-    use super::{PodState, complaint};
-
-    #[test]
-    fn a_container_that_cannot_start_is_trouble() {
-        let read = |waiting: &str| {
-            let text = format!(
-                r#"{{"phase": "Pending", "containerStatuses": [{{"name": "supervisor", "state": {waiting}}}]}}"#
-            );
-            serde_json::from_str::<PodState>(&text).unwrap().trouble()
-        };
-        assert_eq!(read(r#"{"waiting": {"reason": "ContainerCreating"}}"#), None);
-        assert_eq!(read(r#"{"running": {"startedAt": "2026-01-01T00:00:00Z"}}"#), None);
-        let trouble = read(r#"{"waiting": {"reason": "ErrImagePull", "message": "no such image"}}"#);
-        assert_eq!(trouble.as_deref(), Some("ErrImagePull: no such image"));
-    }
+    use super::complaint;
 
     #[test]
     fn a_missing_definition_is_told_with_what_to_do() {
         let state = State::Failing {
             why: "the API server does not know flinkjobs.nextbreakpoint.com".into(),
             missing: true,
+            denied: false,
             synced: false,
         };
         let text = complaint("FlinkJobs", state).unwrap();
         assert!(text.contains("flinkjobs.nextbreakpoint.com: install the custom resource definitions"), "{text}");
         assert_eq!(complaint("FlinkJobs", State::Synced), None);
-        let interrupted = State::Failing { why: "reset".into(), missing: false, synced: true };
+        let interrupted = State::Failing { why: "reset".into(), missing: false, denied: false, synced: true };
         assert_eq!(complaint("FlinkJobs", interrupted), None);
     }
 }

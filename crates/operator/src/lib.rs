@@ -9,6 +9,7 @@ mod control;
 mod farewell;
 mod key;
 mod metrics;
+mod pod;
 mod reconcile;
 
 use kit::events::Events;

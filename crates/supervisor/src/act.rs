@@ -13,7 +13,7 @@ use kit::{Object, object, patch};
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use kube::{Api, Client, Resource, ResourceExt};
-use lifecycle::{cluster, job};
+use lifecycle::{Refusal, cluster, job};
 use manifests::{Launch, Settings};
 use serde_json::{Value, json};
 
@@ -39,6 +39,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// What Kubernetes, or the definition itself, does not allow.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Kubernetes(error) => error.status().and_then(|status| Refusal::of(status.code, &status.message)),
+            Self::Manifests(error) => Some(Refusal { reason: error.reason(), message: kit::chain(error) }),
+            _ => None,
+        }
+    }
+
     /// The reason of the event that tells of it.
     pub fn reason(&self) -> &'static str {
         match self {

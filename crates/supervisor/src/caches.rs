@@ -27,8 +27,19 @@ pub struct PodStatus {
     pub reason: Option<String>,
     #[serde(rename = "podIP")]
     pub pod_ip: Option<String>,
+    pub conditions: Vec<PodCondition>,
     pub init_container_statuses: Vec<ContainerStatus>,
     pub container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodCondition {
+    #[serde(rename = "type")]
+    pub type_: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub message: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -67,7 +78,8 @@ pub type PodObject = Projection<Pod, Nothing, PodStatus>;
 pub type JobObject = Projection<BatchJob, Nothing, Nothing>;
 pub type ServiceObject = Projection<Service, Nothing, Nothing>;
 
-/// All caches of one supervisor.
+/// All caches of one supervisor. Cheap to clone.
+#[derive(Clone)]
 pub struct Caches {
     pub cluster: Cache<Parsed<FlinkCluster>>,
     pub jobs: Cache<Parsed<FlinkJob>>,
@@ -105,6 +117,19 @@ impl Caches {
             ),
             services: cache::start(Api::namespaced(client.clone(), namespace), children, token.clone(), wake(changed)),
         }
+    }
+
+    /// What the service account may not watch, if anything.
+    pub fn denied(&self) -> Option<String> {
+        let states = [
+            self.cluster.state(),
+            self.jobs.state(),
+            self.pods.state(),
+            self.bootstraps.state(),
+            self.services.state(),
+        ];
+        let denied: Vec<&str> = states.iter().filter_map(State::denied).collect();
+        (!denied.is_empty()).then(|| denied.join("; "))
     }
 
     /// What keeps the caches from being complete, if anything.

@@ -20,6 +20,7 @@ use kit::events::Events;
 use kit::monitoring::{self, Monitoring};
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::Actor;
@@ -38,7 +39,14 @@ pub enum Error {
     Monitoring(#[from] kit::monitoring::ServeError),
     #[error("listen to signals")]
     Signals(#[from] std::io::Error),
+    #[error("do what a supervisor does; its service account lacks a right: {0}")]
+    Denied(String),
 }
+
+/// How long a right that is missing is waited for. Then the process ends: its last words stand in the pod's status, where the operator
+/// finds them, since nothing else could be written.
+const PATIENCE: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// Runs until SIGINT or SIGTERM.
 pub async fn run(args: Args) -> Result<(), Error> {
@@ -59,13 +67,32 @@ pub async fn run(args: Args) -> Result<(), Error> {
     };
     let interval = Duration::from_secs(args.polling_interval.clamp(5, 60));
     let events = Events::start(client, "flink-supervisor");
-    let mut reconciler = Reconciler::new(actor, caches, events, metrics, interval);
+    let mut reconciler = Reconciler::new(actor, caches.clone(), events, metrics, interval);
+    let barred = Arc::clone(&reconciler.barred);
     tokio::select! {
         () = token.cancelled() => {}
         () = supervise(&mut reconciler, &changed, &missing) => {}
+        why = denied(&caches, &barred) => {
+            kit::process::leave_message(&format!("its service account lacks a right: {why}"));
+            return Err(Error::Denied(why));
+        }
     }
     tracing::info!("ending; the cluster and its jobs go on");
     Ok(())
+}
+
+/// Returns when a right has been missing for long, with what the API server says of it.
+async fn denied(caches: &Caches, barred: &Mutex<Option<String>>) -> String {
+    let mut since: Option<Instant> = None;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let why = caches.denied().or_else(|| barred.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        match why {
+            None => since = None,
+            Some(why) if since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE => return why,
+            Some(_) => {}
+        }
+    }
 }
 
 async fn serve(

@@ -10,7 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use lifecycle::Reading;
 use lifecycle::cluster::{self, JobView, PodState, PodView, Role, ServiceView};
 use lifecycle::command::{Request, Requested};
-use lifecycle::job::{self, BootstrapView, Cluster, ClusterState, Evidence, Found, Looked, OperationView, Outcome};
+use lifecycle::job::{
+    self, BootstrapView, Cluster, ClusterState, Evidence, Found, Looked, OperationView, Outcome, Slots,
+};
 
 use serde::Deserialize;
 
@@ -161,13 +163,23 @@ fn ended(pod: &PodObject) -> Option<String> {
     let terminated = containers(pod).find_map(|container| {
         let terminated = container.state.terminated.as_ref().filter(|terminated| terminated.exit_code != 0)?;
         let reason = terminated.reason.as_deref().unwrap_or("Error");
-        Some(format!("container {} ended with exit code {} ({reason})", container.name, terminated.exit_code))
+        let words = terminated.message.as_deref().and_then(flink::last_words);
+        let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+        Some(format!("container {} ended with exit code {} ({reason}){words}", container.name, terminated.exit_code))
     });
     terminated.or_else(|| pod.status.message.clone()).or_else(|| pod.status.reason.clone())
 }
 
 /// What keeps a pod from running that will not pass by itself.
 fn trouble(pod: &PodObject) -> Option<String> {
+    let unplaced = pod.status.conditions.iter().find(|condition| {
+        condition.type_ == "PodScheduled"
+            && condition.status == "False"
+            && condition.reason.as_deref() == Some("Unschedulable")
+    });
+    if let Some(unplaced) = unplaced {
+        return Some(format!("Unschedulable: {}", unplaced.message.as_deref().unwrap_or("no node takes the pod")));
+    }
     containers(pod).find_map(|container| {
         let waiting = container.state.waiting.as_ref()?;
         let reason = waiting.reason.as_deref()?;
@@ -210,11 +222,13 @@ pub fn job_view(object: &FlinkJob) -> JobView {
     JobView { name, slots, live, settled, supervised, flink_id }
 }
 
-/// Whether a job finds its slots among the registered ones. A job that wants more than there can be keeps no other one waiting.
-pub fn has_slots(jobs: &[JobView], name: &str, registered: u32) -> bool {
+/// The slots for a job among the registered ones, of which there can be `most`. A job that wants more than there can be keeps no other
+/// one waiting.
+pub fn slots(jobs: &[JobView], name: &str, registered: u32, most: u32) -> Slots {
     let held: u32 = jobs.iter().filter(|job| job.live && job.name != name).map(|job| job.slots).sum();
     let wanted = jobs.iter().find(|job| job.name == name).map_or(0, |job| job.slots);
-    registered >= held.saturating_add(wanted)
+    let free = registered.saturating_sub(held);
+    if free >= wanted { Slots::Enough } else { Slots::Missing { wanted, free, most: most.saturating_sub(held) } }
 }
 
 /// Flink pods of an earlier cluster of this name may still live; they are not ours to delete.
@@ -231,7 +245,7 @@ pub fn cluster_of(
     record: &ClusterRecord,
     pods: &[PodView],
     foreign: bool,
-    slots: impl Fn(u32) -> bool,
+    slots: impl Fn(u32) -> Slots,
     manager: Option<&JobManager>,
     now: Timestamp,
 ) -> Cluster {

@@ -4,6 +4,7 @@
 //! next pass looks again. What goes wrong with one job does not keep the others waiting.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::{FlinkCluster, names};
@@ -15,7 +16,7 @@ use kit::projection::Parsed;
 use kit::{Object, Outcome as Written};
 use kube::{Api, Resource};
 use lifecycle::cluster::{self, JobView, PodView};
-use lifecycle::{Notice, Reading, job};
+use lifecycle::{Notice, Reading, Refusal, job};
 use tokio::time::Instant;
 
 use crate::act::{Actor, Error};
@@ -45,7 +46,16 @@ pub struct Reconciler {
     /// TaskManagers are too many: whether they are idle matters.
     surplus: bool,
     quiet: Duration,
-    troubles: HashMap<String, (u32, Instant)>,
+    troubles: HashMap<String, Trouble>,
+    /// Why status cannot be written, while the API server does not allow it.
+    pub barred: Arc<Mutex<Option<String>>>,
+}
+
+/// What went wrong with an object, and when it is tried again.
+struct Trouble {
+    times: u32,
+    until: Instant,
+    refused: Option<Refusal>,
 }
 
 /// What came of one look at one object.
@@ -69,6 +79,7 @@ impl Reconciler {
             surplus: false,
             quiet: QUICK,
             troubles: HashMap::new(),
+            barred: Arc::default(),
         }
     }
 
@@ -212,6 +223,7 @@ impl Reconciler {
             selector: api::labels::scale_selector(&self.actor.cluster),
             service_mode: object.spec.job_manager.service_mode(),
             digest: api::digest::cluster(&object.spec),
+            refused: self.refused(&self.actor.cluster),
         };
         let before = object.status.clone().unwrap_or_default();
         let status = cluster::status::status(&before, &observed, &step, &facts);
@@ -281,7 +293,8 @@ impl Reconciler {
         let pods = observe::pods(&self.caches, &Self::uid(&owner));
         let foreign = observe::foreign_pods(&self.caches, &Self::uid(&owner));
         let jobs = self.views();
-        let slots = |registered| observe::has_slots(&jobs, name, registered);
+        let most = cluster::most_slots(&observe::cluster_desired(&owner));
+        let slots = |registered| observe::slots(&jobs, name, registered, most);
         let mut view = observe::cluster_of(&cluster_record, &pods, foreign, slots, self.manager.as_ref(), now);
         let short = names::short_job_name(&self.actor.cluster, name).unwrap_or(name);
         let bootstrap = observe::bootstrap(&self.caches, &self.actor.cluster, short, &desired.uid);
@@ -302,6 +315,7 @@ impl Reconciler {
             cluster: self.actor.cluster.clone(),
             selector: api::labels::scale_selector(&self.actor.cluster),
             digest: api::digest::job(&object.spec),
+            refused: self.refused(name),
         };
         let before = object.status.clone().unwrap_or_default();
         let status = job::status::status(&before, &observed, &step, &facts);
@@ -361,7 +375,15 @@ impl Reconciler {
     async fn write<K: Object + serde::Serialize>(&self, object: &K) -> Result<Written<K>, CallError> {
         let api: Api<K> = Api::namespaced(self.actor.client.clone(), &self.actor.namespace);
         self.metrics.write();
-        kit::status::replace(&api, object).await
+        let answer = kit::status::replace(&api, object).await;
+        let denied = answer.as_ref().err().and_then(CallError::status).filter(|status| status.code == 403);
+        *self.barred.lock().unwrap_or_else(PoisonError::into_inner) = denied.map(|status| status.message.clone());
+        answer
+    }
+
+    /// What Kubernetes refused to do for the object, when it was last tried.
+    fn refused(&self, name: &str) -> Option<Refusal> {
+        self.troubles.get(name)?.refused.clone()
     }
 
     fn tell(&self, about: &ObjectReference, notices: &[Notice]) {
@@ -381,21 +403,22 @@ impl Reconciler {
 
     /// Whether an error of the object is too recent to try again.
     fn pausing(&self, name: &str, total: &mut Progress) -> bool {
-        let Some((_, until)) = self.troubles.get(name) else { return false };
-        let left = until.saturating_duration_since(Instant::now());
+        let Some(trouble) = self.troubles.get(name) else { return false };
+        let left = trouble.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return false;
         }
         let wake = Timestamp::now() + left;
         total.wake = Some(total.wake.map_or(wake, |known| known.min(wake)));
-        total.at_rest &= self.troubles.get(name).is_some_and(|(times, _)| *times > 3);
+        total.at_rest &= trouble.times > 3;
         true
     }
 
     fn trouble(&mut self, name: &str, about: Option<ObjectReference>, error: &Error) {
-        let (times, _) = self.troubles.get(name).copied().unwrap_or((0, Instant::now()));
+        let times = self.troubles.get(name).map_or(0, |trouble| trouble.times);
         let pause = (QUICK * 2u32.saturating_pow(times.min(12))).min(LONGEST_PAUSE);
-        self.troubles.insert(name.to_owned(), (times + 1, Instant::now() + pause));
+        let trouble = Trouble { times: times + 1, until: Instant::now() + pause, refused: error.refusal() };
+        self.troubles.insert(name.to_owned(), trouble);
         self.metrics.error();
         let message = kit::chain(error);
         // The first one is often a JobManager or API server that is about to answer again.

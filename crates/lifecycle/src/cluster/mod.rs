@@ -13,7 +13,7 @@ mod stopping;
 mod taskmanagers;
 mod view;
 
-pub use taskmanagers::{required, wanted};
+pub use taskmanagers::{most_slots, required, wanted};
 pub use view::{
     Desired, Effect, FlinkView, JobView, Observed, PodState, PodView, Rescale, Role, ServiceView, Step,
     TaskManagerView, Waiting,
@@ -107,9 +107,10 @@ fn leave(observed: &Observed<'_>, step: &mut Step) -> bool {
 }
 
 /// Another incarnation in place of one whose JobManager is gone.
-fn replace(observed: &Observed<'_>, step: &mut Step, why: &str) {
+fn replace(observed: &Observed<'_>, step: &mut Step, why: &str, detail: Option<&str>) {
     step.notices.push(Notice::warning("JobManagerLost", why));
     step.record.failures = step.record.failures.saturating_add(1);
+    step.record.failure = Some(detail.unwrap_or("no reason is known").to_owned());
     let pause = backoff(step.record.failures);
     let not_before = (pause > SignedDuration::ZERO).then(|| observed.now + pause);
     begin(observed, step, not_before);

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Effect, FlinkView, Observed, PodView, Step, Waiting, leave, replace, sweep, taskmanagers};
+use super::{Effect, FlinkView, Observed, PodState, PodView, Step, Waiting, leave, replace, sweep, taskmanagers};
 use crate::{Notice, Reading};
 
 /// A JobManager that answers for this long has not failed to start.
@@ -11,7 +11,12 @@ const HEALTHY_AFTER: SignedDuration = SignedDuration::from_mins(1);
 pub(super) fn step(observed: &Observed<'_>, mut step: Step, uid: &str) -> Step {
     let manager = observed.job_manager(step.record.incarnation).filter(|pod| pod.uid == uid);
     let Some(manager) = manager else {
-        replace(observed, &mut step, "the JobManager is gone");
+        let ended = observed.pods.iter().find(|pod| pod.uid == uid);
+        let detail = ended.and_then(|pod| match &pod.state {
+            PodState::Over { detail } => detail.as_deref(),
+            PodState::Pending { .. } | PodState::Running => None,
+        });
+        replace(observed, &mut step, "the JobManager is gone", detail);
         return step;
     };
     if leave(observed, &mut step) {
@@ -49,20 +54,28 @@ fn converge(observed: &Observed<'_>, mut step: Step, manager: &PodView, flink: &
     if rescale.required != rescale.declared {
         step.record.rescaled = Some(observed.now);
         step.effects.push(Effect::Scale { task_managers: rescale.required });
-        return step
-            .wait(Waiting::Slots { registered: flink.slots_total, required: taskmanagers::required(&observed.jobs) });
+        return step.wait(slots(observed, flink));
     }
     let missing = taskmanagers::create_missing(observed, &mut step, &manager.uid);
     let surplus = taskmanagers::remove_surplus(observed, &mut step, flink);
     unmanaged(observed, &mut step, manager, flink);
     let required = taskmanagers::required(&observed.jobs);
     if flink.slots_total < required || missing > 0 {
-        return step.wait(Waiting::Slots { registered: flink.slots_total, required });
+        let waiting = match taskmanagers::trouble(observed, &step) {
+            Some(detail) if required <= taskmanagers::most_slots(observed.desired) => Waiting::Trouble { detail },
+            _ => slots(observed, flink),
+        };
+        return step.wait(waiting);
     }
     if surplus > 0 {
         return step.wait(Waiting::Idle { surplus });
     }
     step.wait(Waiting::Settled)
+}
+
+fn slots(observed: &Observed<'_>, flink: &FlinkView) -> Waiting {
+    let required = taskmanagers::required(&observed.jobs);
+    Waiting::Slots { registered: flink.slots_total, required, most: taskmanagers::most_slots(observed.desired) }
 }
 
 /// Failures of the past no longer slow down the next start.
@@ -74,6 +87,7 @@ fn forgive(observed: &Observed<'_>, step: &mut Step) {
         Some(changed) if observed.now < changed + HEALTHY_AFTER => step.wake = Some(changed + HEALTHY_AFTER),
         Some(_) => {
             step.record.failures = 0;
+            step.record.failure = None;
             step.record.task_manager_failures = 0;
             step.record.task_managers_after = None;
         }

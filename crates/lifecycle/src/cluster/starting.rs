@@ -20,7 +20,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, no
     });
     if let Some(pod) = ended {
         let why = describe(pod);
-        replace(observed, &mut step, &why);
+        replace(observed, &mut step, &why, detail(pod));
         return step;
     }
     match observed.job_manager(incarnation) {
@@ -30,11 +30,16 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, no
 }
 
 fn describe(pod: &PodView) -> String {
+    match detail(pod) {
+        Some(detail) => format!("the JobManager {} has ended: {detail}", pod.name),
+        None => format!("the JobManager {} has ended", pod.name),
+    }
+}
+
+fn detail(pod: &PodView) -> Option<&str> {
     match &pod.state {
-        PodState::Over { detail: Some(detail) } | PodState::Pending { detail: Some(detail) } => {
-            format!("the JobManager {} has ended: {detail}", pod.name)
-        }
-        _ => format!("the JobManager {} has ended", pod.name),
+        PodState::Over { detail } | PodState::Pending { detail } => detail.as_deref(),
+        PodState::Running => None,
     }
 }
 
@@ -52,7 +57,7 @@ fn create(observed: &Observed<'_>, mut step: Step, not_before: Option<Timestamp>
         && observed.now < until
     {
         step.wake = Some(until);
-        return step.wait(Waiting::Backoff { until, why: "the last JobManagers ended early".into() });
+        return step.wait(Waiting::Backoff { until });
     }
     step.effects.push(Effect::CreateJobManager { incarnation: step.record.incarnation });
     step.wait(Waiting::JobManager { detail: "its pod is being created".into() })

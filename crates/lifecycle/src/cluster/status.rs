@@ -3,15 +3,15 @@
 //! Pure and stable: the same knowledge gives the same status, so that a settled cluster causes no write.
 
 use api::cluster::ClusterDigest;
-use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
+use api::conditions::{PROGRESSING, READY, STALLED, reasons, set_condition};
 use api::record::{ClusterPhase, ClusterRecord};
 use api::{
     FlinkCluster, FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, annotations, timestamp as text,
 };
 
 use super::{Observed, PodView, Role, Step, Waiting, adopting, wanted};
-use crate::Reading;
-use crate::notice::{Notice, TROUBLE};
+use crate::notice::{Notice, trouble_reason};
+use crate::{Reading, Refusal};
 
 /// How many jobs that are not ours are listed.
 const MOST_SHOWN: usize = 256;
@@ -23,7 +23,12 @@ pub struct Facts {
     pub selector: String,
     pub service_mode: ServiceMode,
     pub digest: ClusterDigest,
+    /// What Kubernetes refused when an effect of the same step was last tried.
+    pub refused: Option<Refusal>,
 }
+
+/// JobManagers or TaskManagers that end this often in a row are in trouble.
+const LOOP: u32 = 2;
 
 /// The status after a step. `timestamp` moves only if anything else does.
 pub fn status(before: &FlinkClusterStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) -> FlinkClusterStatus {
@@ -101,26 +106,52 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
     let mut set = |type_, holds: bool, reason: &str, message: String| {
         set_condition(&mut after.conditions, type_, holds, reason, message, facts.generation, observed.now);
     };
-    let reason = match &step.waiting {
-        Waiting::Unsupported { .. } => "UnsupportedFlink",
-        Waiting::Flink { .. } => "Unreachable",
-        Waiting::Trouble { .. } => TROUBLE,
-        _ => match &step.record.phase {
-            ClusterPhase::New | ClusterPhase::Adopting => "Unknown",
-            ClusterPhase::Starting { .. } => "Starting",
-            ClusterPhase::Started { .. } => "Running",
-            ClusterPhase::Stopping { .. } => "Stopping",
-            ClusterPhase::Stopped => "Stopped",
-            ClusterPhase::Terminated => "Terminated",
-        },
+    let refused = facts.refused.as_ref().filter(|_| !step.effects.is_empty());
+    let (reason, message) = match refused {
+        Some(refusal) => refusal.over(&explain(&step.waiting)),
+        None => summary(step),
     };
-    let message = explain(&step.waiting);
     let started = matches!(step.record.phase, ClusterPhase::Started { .. });
-    set(READY, started && matches!(step.waiting, Waiting::Settled | Waiting::Idle { .. }), reason, message.clone());
+    let settled = matches!(step.waiting, Waiting::Settled | Waiting::Idle { .. });
+    set(READY, started && settled && refused.is_none(), reason, message.clone());
     let unsupported = matches!(step.waiting, Waiting::Unsupported { .. });
     let at_rest = at_rest(&step.waiting) || unsupported;
     set(PROGRESSING, !at_rest, reason, message.clone());
     set(STALLED, unsupported, reason, message);
+}
+
+/// Reason and message of the conditions.
+fn summary(step: &Step) -> (&'static str, String) {
+    let message = explain(&step.waiting);
+    let record = &step.record;
+    let failure = record.failure.as_deref().unwrap_or("no reason is known");
+    match (&step.waiting, &record.phase) {
+        (Waiting::Unsupported { .. }, _) => (reasons::UNSUPPORTED_FLINK, message),
+        (Waiting::Trouble { detail }, _) => (trouble_reason(detail), message),
+        (Waiting::Slots { required, most, .. }, _) if required > most => (reasons::NOT_ENOUGH_SLOTS, message),
+        (_, ClusterPhase::Starting { .. }) if record.failures >= LOOP => {
+            let text = format!("{} JobManagers in a row have ended, the last one because: {failure}", record.failures);
+            (reasons::JOB_MANAGER_FAILING, format!("{text}; {message}"))
+        }
+        (Waiting::Slots { .. }, _) if record.task_manager_failures >= LOOP => {
+            let count = record.task_manager_failures;
+            let text = format!("{count} TaskManagers have ended, the last one because: {failure}");
+            (reasons::TASK_MANAGER_FAILING, format!("{text}; {message}"))
+        }
+        (Waiting::Flink { .. }, _) => (reasons::UNREACHABLE, message),
+        (_, phase) => (phase_reason(phase), message),
+    }
+}
+
+fn phase_reason(phase: &ClusterPhase) -> &'static str {
+    match phase {
+        ClusterPhase::New | ClusterPhase::Adopting => reasons::UNKNOWN,
+        ClusterPhase::Starting { .. } => reasons::STARTING,
+        ClusterPhase::Started { .. } => reasons::RUNNING,
+        ClusterPhase::Stopping { .. } => reasons::STOPPING,
+        ClusterPhase::Stopped => reasons::STOPPED,
+        ClusterPhase::Terminated => reasons::TERMINATED,
+    }
 }
 
 /// A trouble that the last status did not tell of yet.
@@ -139,10 +170,14 @@ pub fn explain(waiting: &Waiting) -> String {
         Waiting::Finalizer => "being taken over".into(),
         Waiting::Deletion => "being deleted".into(),
         Waiting::OldPods { names } => format!("earlier JobManagers are still there: {}", names.join(", ")),
-        Waiting::Backoff { until, why } => format!("{why}; the next one starts at {until:.0}"),
+        Waiting::Backoff { until } => format!("the next JobManager starts at {until:.0}"),
         Waiting::Trouble { detail } => detail.clone(),
         Waiting::JobManager { detail } => format!("the JobManager is starting: {detail}"),
-        Waiting::Slots { registered, required } => format!("{registered} of {required} task slots are registered"),
+        Waiting::Slots { registered, required, most } if required > most => format!(
+            "the jobs need {required} task slots, {registered} are registered, and there can be no more than {most} \
+             (the greatest number of TaskManagers times taskSlots)"
+        ),
+        Waiting::Slots { registered, required, .. } => format!("{registered} of {required} task slots are registered"),
         Waiting::Idle { surplus } => format!("{surplus} TaskManagers more than wanted go once they are idle"),
         Waiting::Jobs { names } => format!("waiting for jobs: {}", names.join(", ")),
         Waiting::Pods { names } if names.is_empty() => "the Service is being removed".into(),

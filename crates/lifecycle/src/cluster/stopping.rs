@@ -37,6 +37,7 @@ pub(super) fn step(
         }
     }
     step.record.failures = 0;
+    step.record.failure = None;
     step
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::RescalePolicy;
 
-use super::{Effect, FlinkView, JobView, Observed, PodState, PodView, Rescale, Role, Step};
+use super::{Desired, Effect, FlinkView, JobView, Observed, PodState, PodView, Rescale, Role, Step};
 use crate::Notice;
 
 /// Slots that the jobs hold or wait for.
@@ -15,12 +15,36 @@ pub fn required(jobs: &[JobView]) -> u32 {
 /// The number that the jobs need (rounded up), and the number that is declared; both within the limits.
 pub fn wanted(observed: &Observed<'_>) -> Rescale {
     let desired = observed.desired;
-    let clamp = |number: u32| number.max(desired.min_task_managers).min(desired.max_task_managers);
-    let declared = clamp(desired.task_managers);
+    let declared = clamped(desired, desired.task_managers);
     let follows_jobs = desired.rescale_policy == RescalePolicy::JobParallelism && !observed.jobs.is_empty();
-    let required =
-        if follows_jobs { clamp(required(&observed.jobs).div_ceil(desired.task_slots.max(1))) } else { declared };
+    let required = if follows_jobs {
+        clamped(desired, required(&observed.jobs).div_ceil(desired.task_slots.max(1)))
+    } else {
+        declared
+    };
     Rescale { required, declared }
+}
+
+fn clamped(desired: &Desired, number: u32) -> u32 {
+    number.max(desired.min_task_managers).min(desired.max_task_managers)
+}
+
+/// As many slots as there can be, whatever the jobs want.
+pub fn most_slots(desired: &Desired) -> u32 {
+    let managers = match desired.rescale_policy {
+        RescalePolicy::JobParallelism => desired.max_task_managers,
+        RescalePolicy::None => clamped(desired, desired.task_managers),
+    };
+    managers.saturating_mul(desired.task_slots.max(1))
+}
+
+/// Why a TaskManager does not start.
+pub(super) fn trouble(observed: &Observed<'_>, step: &Step) -> Option<String> {
+    let mut pods = current(observed, step.record.incarnation).filter(|pod| !pod.deleting);
+    pods.find_map(|pod| match &pod.state {
+        PodState::Pending { detail: Some(detail) } => Some(format!("{}: {detail}", pod.name)),
+        _ => None,
+    })
 }
 
 fn current<'a>(observed: &'a Observed<'_>, incarnation: u32) -> impl Iterator<Item = &'a PodView> {
@@ -64,6 +88,7 @@ pub(super) fn count_lost(observed: &Observed<'_>, step: &mut Step) {
             PodState::Over { detail: Some(detail) } => detail.as_str(),
             _ => "no reason is known",
         };
+        step.record.failure = Some(why.to_owned());
         step.notices.push(Notice::warning("TaskManagerLost", format!("{} has ended: {why}", pod.name)));
     }
     step.record.lost = over.iter().map(|pod| pod.uid.clone()).collect();

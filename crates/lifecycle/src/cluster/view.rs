@@ -191,7 +191,6 @@ pub enum Waiting {
     },
     Backoff {
         until: Timestamp,
-        why: String,
     },
     JobManager {
         detail: String,
@@ -203,6 +202,8 @@ pub enum Waiting {
     Slots {
         registered: u32,
         required: u32,
+        /// More than these there cannot be.
+        most: u32,
     },
     Idle {
         surplus: u32,

@@ -5,6 +5,8 @@ use api::{FlinkDeployment, FlinkDeploymentStatus, ResourceStatus, digest, names,
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use crate::Refusal;
+
 use super::child::{self, Meta};
 use super::{Draft, Effect, Observed, name};
 
@@ -44,19 +46,21 @@ pub fn deleting(deployment: &FlinkDeployment, why: &str, now: Timestamp) -> Flin
     writer.finish(now)
 }
 
-/// The status of a plan of which something failed. `refused` means that a repetition will fail as well.
+/// The status of a plan of which something failed: `refused` by Kubernetes, or without an answer.
 pub fn failed(
     deployment: &FlinkDeployment,
     planned: FlinkDeploymentStatus,
     why: &str,
-    refused: bool,
+    refused: Option<&Refusal>,
     now: Timestamp,
 ) -> FlinkDeploymentStatus {
     let mut writer = Writer { deployment, status: planned, now };
-    let reason = if refused { reasons::INVALID } else { reasons::UPDATING };
+    let reason = refused.map_or(reasons::UPDATING, |refusal| refusal.reason);
+    // What is invalid stays so; a quota or a right may be given.
+    let hopeless = reason == reasons::INVALID;
     writer.condition(READY, Is::False, reason, why.to_owned());
-    writer.condition(PROGRESSING, (!refused).into(), reason, why.to_owned());
-    if refused {
+    writer.condition(PROGRESSING, (!hopeless).into(), reason, why.to_owned());
+    if hopeless {
         writer.condition(STALLED, Is::True, reason, why.to_owned());
     }
     writer.status.timestamp = deployment.status.as_ref().and_then(|status| status.timestamp.clone());
@@ -84,7 +88,7 @@ impl<'a> Writer<'a> {
     /// `Stalled` is there only while it holds.
     fn stalled(&mut self, why: Option<&str>) {
         match why {
-            Some(why) => self.condition(STALLED, Is::True, "NameTaken", why.to_owned()),
+            Some(why) => self.condition(STALLED, Is::True, reasons::NAME_TAKEN, why.to_owned()),
             None => self.status.conditions.retain(|condition| condition.type_ != STALLED),
         }
     }
@@ -115,7 +119,7 @@ fn progress(draft: &Draft, applied: bool, children: bool) -> (&'static str, Stri
 
 fn verdict(observed: &Observed<'_>, draft: &Draft) -> Verdict {
     if let Some(why) = &draft.stalled {
-        return not_ready("NameTaken", why.clone());
+        return not_ready(reasons::NAME_TAKEN, why.clone());
     }
     let Some(cluster) = observed.cluster else {
         return not_ready(reasons::STARTING, "the cluster is being created".to_owned());

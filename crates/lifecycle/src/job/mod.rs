@@ -18,7 +18,7 @@ mod waiting;
 pub use newest::{Evidence, Found, Looked, Places, Stall, places, resolve};
 pub use view::{
     BootstrapView, Cluster, ClusterState, Desired, Effect, FlinkJobView, JobManager, Observed, OperationView, Outcome,
-    Step, Waiting,
+    Slots, Step, Waiting,
 };
 
 use api::annotations::Action;

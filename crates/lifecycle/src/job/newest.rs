@@ -3,6 +3,7 @@
 //! Within an attempt, checkpoints are ordered by number and savepoints against checkpoints by the time at which
 //! they were completed. A checkpoint wins a tie: it may have committed output, an intermediate savepoint has not.
 
+use api::conditions::reasons;
 use api::record::{Attempt, Checkpoints, Restore};
 use jiff::Timestamp;
 
@@ -101,7 +102,7 @@ fn nothing_found(attempt: &Attempt, known_place: bool) -> Result<Restore, Stall>
         && attempt.forgotten.is_none()
     {
         return Err(Stall {
-            reason: "SavepointMissing",
+            reason: reasons::SAVEPOINT_MISSING,
             message: format!(
                 "the savepoint {path} was recorded but is not there, and no newer checkpoint is; bring it back, or \
                  annotate requested-action=FORGET_SAVEPOINT to start without state"
@@ -119,7 +120,7 @@ fn nothing_found(attempt: &Attempt, known_place: bool) -> Result<Restore, Stall>
 fn unknown(checkpoints: &Checkpoints) -> Stall {
     match checkpoints {
         Checkpoints::InMemory => Stall {
-            reason: "CheckpointsLost",
+            reason: reasons::CHECKPOINTS_LOST,
             message: "the job kept its checkpoints in the memory of a JobManager that is gone; set \
                       execution.checkpointing.dir in spec.flinkConfiguration, then annotate \
                       requested-action=START to go on from the last savepoint, or FORGET_SAVEPOINT to start \
@@ -127,7 +128,7 @@ fn unknown(checkpoints: &Checkpoints) -> Stall {
                 .into(),
         },
         Checkpoints::Unknown | Checkpoints::Disabled | Checkpoints::Directory { .. } => Stall {
-            reason: "CheckpointsUnknown",
+            reason: reasons::CHECKPOINTS_UNKNOWN,
             message: "the JobManager was lost before it was seen where the job keeps its checkpoints, and the \
                       cluster has no execution.checkpointing.dir; set it in spec.flinkConfiguration, or annotate \
                       requested-action=FORGET_SAVEPOINT to start without state, or from a savepointPath that you set \

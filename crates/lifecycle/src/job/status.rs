@@ -2,15 +2,15 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled job causes no write.
 
-use api::conditions::{PROGRESSING, READY, STALLED, set_condition};
+use api::conditions::{PROGRESSING, READY, STALLED, reasons, set_condition};
 use api::job::JobDigest;
 use api::record::{End, JobPhase, JobRecord};
 use api::{FlinkJob, FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
 
 use super::ended::describe;
 use super::{ClusterState, Observed, Step, Waiting, adopting};
-use crate::Reading;
-use crate::notice::{Notice, TROUBLE};
+use crate::notice::{Notice, trouble_reason};
+use crate::{Reading, Refusal};
 
 /// What the status also says, which no decision depends on.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Facts {
     pub cluster: String,
     pub selector: String,
     pub digest: JobDigest,
+    /// What Kubernetes refused when an effect of the same step was last tried.
+    pub refused: Option<Refusal>,
 }
 
 /// The status after a step. `timestamp` moves only if anything else does.
@@ -116,10 +118,14 @@ fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, 
     let mut set = |type_, holds: bool, reason: &str, message: String| {
         set_condition(&mut after.conditions, type_, holds, reason, message, facts.generation, observed.now);
     };
-    let (reason, message) = summary(step);
+    let refused = facts.refused.as_ref().filter(|_| !step.effects.is_empty());
+    let (reason, message) = match refused {
+        Some(refusal) => refusal.over(&explain(&step.waiting)),
+        None => summary(step),
+    };
     let running = matches!(step.record.phase, JobPhase::Running);
     let ready = running && matches!(step.waiting, Waiting::Settled | Waiting::Savepoint | Waiting::Held { .. });
-    set(READY, ready, reason, message.clone());
+    set(READY, ready && refused.is_none(), reason, message.clone());
     let at_rest =
         matches!(step.waiting, Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::Stalled { .. });
     set(PROGRESSING, !at_rest, reason, message.clone());
@@ -141,15 +147,33 @@ fn summary(step: &Step) -> (&'static str, String) {
         return (reason, message.clone());
     }
     if let Waiting::Trouble { detail } = &step.waiting {
-        return (TROUBLE, detail.clone());
+        return (trouble_reason(detail), detail.clone());
     }
-    match &step.record.phase {
-        JobPhase::Ended { end, .. } => (end_reason(end), ended(end, &step.waiting)),
-        JobPhase::New | JobPhase::Adopting { .. } => ("Unknown", explain(&step.waiting)),
-        JobPhase::Waiting { .. } | JobPhase::Submitting { .. } => ("Starting", explain(&step.waiting)),
-        JobPhase::Running => ("Running", explain(&step.waiting)),
-        JobPhase::Stopping { .. } => ("Stopping", explain(&step.waiting)),
-        JobPhase::Terminated => ("Terminated", explain(&step.waiting)),
+    let message = explain(&step.waiting);
+    match (&step.record.phase, &step.waiting) {
+        (JobPhase::Ended { end, .. }, waiting) => (end_reason(end), ended(end, waiting)),
+        (JobPhase::Waiting { .. }, Waiting::Slots { wanted, most, .. }) if wanted > most => {
+            (reasons::NOT_ENOUGH_SLOTS, message)
+        }
+        (JobPhase::Waiting { .. }, Waiting::Cluster { .. } | Waiting::OldPods { .. } | Waiting::Slots { .. }) => {
+            (reasons::WAITING_FOR_CLUSTER, message)
+        }
+        (JobPhase::Waiting { .. }, Waiting::NewestState { .. }) => (reasons::RESTORE_POINT_UNKNOWN, message),
+        (JobPhase::Waiting { .. } | JobPhase::Submitting { .. } | JobPhase::Running, Waiting::Flink { .. }) => {
+            (reasons::UNREACHABLE, message)
+        }
+        (phase, _) => (phase_reason(phase), message),
+    }
+}
+
+fn phase_reason(phase: &JobPhase) -> &'static str {
+    match phase {
+        JobPhase::New | JobPhase::Adopting { .. } => reasons::UNKNOWN,
+        JobPhase::Waiting { .. } | JobPhase::Submitting { .. } => reasons::STARTING,
+        JobPhase::Running => reasons::RUNNING,
+        JobPhase::Stopping { .. } => reasons::STOPPING,
+        JobPhase::Ended { end, .. } => end_reason(end),
+        JobPhase::Terminated => reasons::TERMINATED,
     }
 }
 
@@ -163,30 +187,32 @@ fn ended(end: &End, waiting: &Waiting) -> String {
 /// The condition reason of an end. Reasons of a bootstrap are the ones that it reports.
 fn end_reason(end: &End) -> &'static str {
     match end {
-        End::Stopped => "Stopped",
-        End::Suspended => "Suspended",
-        End::ClusterStopped => "ClusterStopped",
-        End::Finished => "Finished",
-        End::Canceled => "Canceled",
-        End::Failed { .. } => "Failed",
-        End::Lost => "Lost",
+        End::Stopped => reasons::STOPPED,
+        End::Suspended => reasons::SUSPENDED,
+        End::ClusterStopped => reasons::CLUSTER_STOPPED,
+        End::Finished => reasons::FINISHED,
+        End::Canceled => reasons::CANCELED,
+        End::Failed { .. } => reasons::FAILED,
+        End::Lost => reasons::LOST,
         End::NotStarted { reason, .. } => bootstrap_reason(reason),
     }
 }
 
 fn bootstrap_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 9] = [
-        "MissingJar",
-        "WrongClass",
-        "RestoreFailed",
-        "JobRejected",
-        "Unreachable",
-        "NotPending",
-        "Timeout",
-        "ImageError",
-        "BootstrapLost",
+    const KNOWN: [&str; 11] = [
+        reasons::MISSING_JAR,
+        reasons::WRONG_CLASS,
+        reasons::RESTORE_FAILED,
+        reasons::JOB_REJECTED,
+        reasons::UNREACHABLE,
+        reasons::NOT_PENDING,
+        reasons::TIMEOUT,
+        reasons::IMAGE_ERROR,
+        reasons::UNSCHEDULABLE,
+        reasons::POD_TROUBLE,
+        reasons::BOOTSTRAP_LOST,
     ];
-    KNOWN.into_iter().find(|known| *known == reason).unwrap_or("NotStarted")
+    KNOWN.into_iter().find(|known| *known == reason).unwrap_or(reasons::NOT_STARTED)
 }
 
 /// A trouble that the last status did not tell of yet.
@@ -209,7 +235,11 @@ pub fn explain(waiting: &Waiting) -> String {
             format!("pods of earlier JobManagers ({incarnations:?}) are still there")
         }
         Waiting::OldBootstrap => "the last bootstrap is being removed".into(),
-        Waiting::Slots => "there are not enough task slots yet".into(),
+        Waiting::Slots { wanted, free, most } if wanted > most => format!(
+            "it needs {wanted} task slots, {free} are free, and there can be no more than {most} for it \
+             (the greatest number of TaskManagers times taskSlots, less what other jobs hold)"
+        ),
+        Waiting::Slots { wanted, free, .. } => format!("it needs {wanted} task slots, and {free} are free"),
         Waiting::Flink { why } => format!("the JobManager does not answer: {why}"),
         Waiting::Submission { detail } | Waiting::Trouble { detail } => detail.clone(),
         Waiting::Tasks { state } => format!("Flink says {state}; not all tasks run"),

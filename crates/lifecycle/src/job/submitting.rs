@@ -1,5 +1,6 @@
 //! An attempt that is recorded: a bootstrap submits it, once.
 
+use api::conditions::reasons;
 use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use jiff::Timestamp;
 
@@ -7,6 +8,7 @@ use super::{
     BootstrapView, ClusterState, Effect, FlinkJobView, Observed, Outcome, SUBMISSION_TRIES, Step, Told, Waiting,
     begin_stop, earlier, end, finished, flink_job, lost, same_incarnation,
 };
+use crate::notice::trouble_reason;
 use crate::{Notice, Reading, command};
 
 pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tries: u32) -> Step {
@@ -29,8 +31,14 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tr
     }
     let deadline = since + observed.desired.restart_timeout;
     if observed.now > deadline {
-        let message = format!("the job was not running after {:#}", observed.desired.restart_timeout);
-        let next = JobNext::Stay { end: End::NotStarted { reason: "Timeout".into(), message } };
+        let waited = format!("the job was not running after {:#}", observed.desired.restart_timeout);
+        let (reason, message) = match &observed.bootstrap {
+            BootstrapView::Active { detail: Some(detail), .. } => {
+                (trouble_reason(detail), format!("{detail}; {waited}"))
+            }
+            _ => (reasons::TIMEOUT, waited),
+        };
+        let next = JobNext::Stay { end: End::NotStarted { reason: reason.into(), message } };
         begin_stop(&mut step, observed, Stop::Abort { quiet: None }, next);
         return step;
     }
@@ -143,7 +151,7 @@ fn submit(
             }
             if tries >= SUBMISSION_TRIES {
                 let message = format!("the bootstrap ended without a result {tries} times");
-                let next = JobNext::Stay { end: End::NotStarted { reason: "BootstrapLost".into(), message } };
+                let next = JobNext::Stay { end: End::NotStarted { reason: reasons::BOOTSTRAP_LOST.into(), message } };
                 begin_stop(&mut step, observed, Stop::Abort { quiet: None }, next);
                 return step;
             }

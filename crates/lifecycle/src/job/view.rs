@@ -68,6 +68,18 @@ pub struct JobManager {
     pub address: String,
 }
 
+/// The task slots of a cluster, as far as a job is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slots {
+    Enough,
+    Missing {
+        wanted: u32,
+        free: u32,
+        /// As many as it can ever have beside the jobs that hold some.
+        most: u32,
+    },
+}
+
 /// The cluster, as far as a job is concerned.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -78,8 +90,8 @@ pub struct Cluster {
     pub job_manager: Option<JobManager>,
     /// Incarnations of which a process may still live.
     pub alive: Vec<u32>,
-    /// Enough task slots are registered for all jobs that want some.
-    pub slots: bool,
+    /// Whether enough task slots are registered for it and for all jobs that hold some.
+    pub slots: Slots,
     /// The jobs of the current JobManager.
     pub jobs: Reading<Vec<FlinkJobView>>,
 }
@@ -196,7 +208,11 @@ pub enum Waiting {
         incarnations: Vec<u32>,
     },
     OldBootstrap,
-    Slots,
+    Slots {
+        wanted: u32,
+        free: u32,
+        most: u32,
+    },
     Flink {
         why: String,
     },

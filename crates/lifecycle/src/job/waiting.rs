@@ -5,8 +5,8 @@ use jiff::Timestamp;
 
 use super::ended::adopt_savepoint;
 use super::{
-    BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Stall, Step, Waiting, begin_stop, end,
-    resolve, stop_of,
+    BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Slots, Stall, Step, Waiting, begin_stop,
+    end, resolve, stop_of,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -40,8 +40,8 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, _since: Timestamp) -
     if step.record.restore == Restore::Newest {
         return newest(observed, step);
     }
-    if !observed.cluster.slots {
-        return step.wait(Waiting::Slots);
+    if let Slots::Missing { wanted, free, most } = observed.cluster.slots {
+        return step.wait(Waiting::Slots { wanted, free, most });
     }
     attempt(observed, step, manager)
 }

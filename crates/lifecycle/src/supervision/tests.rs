@@ -176,7 +176,7 @@ fn a_cluster_without_manifest_says_why() {
         last: None,
     };
     let plan = plan(&observed, now());
-    assert!(plan.effects.is_empty());
+    assert_eq!(told(&plan), ("Invalid".into(), "supervisor.resources is not valid".into()));
     assert_eq!(plan.notices[0].message, "supervisor.resources is not valid");
 }
 
@@ -195,5 +195,19 @@ fn a_supervisor_that_does_not_run_is_told_about() {
     };
     let plan = plan(&observed, now());
     assert_eq!(plan.notices[0].reason, "SupervisorFailing");
-    assert!(plan.effects.is_empty());
+    let (reason, message) = told(&plan);
+    assert_eq!(reason, "SupervisorFailing");
+    assert!(message.contains("ErrImagePull: no such image"), "{message}");
+    let [Effect::Status(status)] = plan.effects.as_slice() else { panic!("{:?}", plan.effects) };
+    let mut known = there.clone();
+    known.status = Some(status.as_ref().clone());
+    assert_eq!(super::plan(&Observed { cluster: &known, ..observed }, now()).effects, [], "it is told once");
+}
+
+/// What the status of a plan says: that nobody knows whether the cluster is ready, and why.
+fn told(plan: &Plan) -> (String, String) {
+    let [Effect::Status(status)] = plan.effects.as_slice() else { panic!("{:?}", plan.effects) };
+    let ready = api::conditions::condition(&status.conditions, api::conditions::READY).unwrap();
+    assert_eq!(ready.status, "Unknown");
+    (ready.reason.clone(), ready.message.clone())
 }

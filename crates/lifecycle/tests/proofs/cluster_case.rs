@@ -203,7 +203,12 @@ impl Case {
     }
 
     pub fn step(&self) -> Step {
-        cluster::step(&Observed {
+        cluster::step(&self.observed())
+    }
+
+    /// What a step looks at.
+    pub fn observed(&self) -> Observed<'_> {
+        Observed {
             record: &self.record,
             desired: &self.desired,
             pods: self.pods.clone(),
@@ -211,7 +216,7 @@ impl Case {
             jobs: self.jobs.clone(),
             flink: self.flink.clone(),
             now: self.now,
-        })
+        }
     }
 
     pub fn row(&self, name: &'static str) -> Row {

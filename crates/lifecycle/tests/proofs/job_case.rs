@@ -10,7 +10,7 @@ use lifecycle::Reading;
 use lifecycle::command::{Request, Requested};
 use lifecycle::job::{
     self, BootstrapView, Cluster, ClusterState, Desired, Evidence, FlinkJobView, Found, JobManager, Looked, Observed,
-    OperationView, Outcome, Step,
+    OperationView, Outcome, Slots, Step,
 };
 
 use crate::table::Row;
@@ -93,6 +93,11 @@ fn desired() -> Desired {
     }
 }
 
+/// Two slots are wanted, and there are none.
+pub fn none_free() -> Slots {
+    Slots::Missing { wanted: 2, free: 0, most: 4 }
+}
+
 /// In a phase, on a cluster that runs, with nothing else to see.
 pub fn case(phase: JobPhase) -> Case {
     Case {
@@ -103,7 +108,7 @@ pub fn case(phase: JobPhase) -> Case {
             without_savepoint: false,
             job_manager: Some(JobManager { number: 1, uid: "jm-1".into(), address: "10.0.0.1".into() }),
             alive: vec![1],
-            slots: true,
+            slots: Slots::Enough,
             jobs: Reading::Known(vec![]),
         },
         bootstrap: BootstrapView::Absent,
@@ -261,7 +266,12 @@ impl Case {
     }
 
     pub fn step(&self) -> Step {
-        job::step(&Observed {
+        job::step(&self.observed())
+    }
+
+    /// What a step looks at.
+    pub fn observed(&self) -> Observed<'_> {
+        Observed {
             record: &self.record,
             desired: &self.desired,
             cluster: self.cluster.clone(),
@@ -270,7 +280,7 @@ impl Case {
             operation: self.operation.clone(),
             evidence: self.evidence.clone(),
             now: self.now,
-        })
+        }
     }
 
     /// The same case after its step.

@@ -62,9 +62,9 @@ fn under_way() -> Vec<Row> {
         stalled().asks(Start).unsaved().row("stalled, START without savepoint"),
         stalled().asks(ForgetSavepoint).row("stalled, FORGET_SAVEPOINT"),
         stalled().under_way(Start).row("stalled, START under way"),
-        waiting().with(|case| case.cluster.slots = false).under_way(Start).asks(Stop).row("starting, STOP"),
+        waiting().with(|case| case.cluster.slots = none_free()).under_way(Start).asks(Stop).row("starting, STOP"),
         submitting().under_way(Start).asks(Stop).row("submitting on START, STOP"),
-        waiting().with(|case| case.cluster.slots = false).under_way(Start).row("starting, START under way"),
+        waiting().with(|case| case.cluster.slots = none_free()).under_way(Start).row("starting, START under way"),
         submitting().flink("RUNNING").under_way(Start).row("submitting on START, runs"),
         submitting().bootstrap(over(not_submitted("WrongClass"))).under_way(Start).row("submitting on START, refused"),
         running()

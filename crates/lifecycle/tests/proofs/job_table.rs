@@ -44,7 +44,7 @@ fn waits() -> Vec<Row> {
         waiting().with(|case| case.desired.parallelism = 0).row("waiting, parallelism 0"),
         waiting().deleting().row("waiting, deleted"),
         waiting().with(|case| case.cluster.job_manager = None).row("waiting, no JobManager"),
-        waiting().with(|case| case.cluster.slots = false).row("waiting, too few slots"),
+        waiting().with(|case| case.cluster.slots = none_free()).row("waiting, too few slots"),
         waiting().silent().row("waiting, JobManager does not answer"),
         waiting().bootstrap(active(1)).row("waiting, an old bootstrap is at work"),
         waiting().bootstrap(over(Outcome::Submitted)).row("waiting, an old bootstrap has ended"),

@@ -6,6 +6,7 @@
 
 mod cluster_case;
 mod cluster_table;
+mod conditions;
 mod edges;
 mod job_case;
 mod job_commands;

@@ -1,16 +1,17 @@
 //! A look at a FlinkCluster: its supervisor.
 
 use api::conditions::reasons;
-use api::{FlinkCluster, names};
+use api::{FlinkCluster, FlinkClusterStatus, names};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kit::client::{CallError, DEADLINE, call};
-use kit::object;
+use kit::projection::Parsed;
 use kit::queue::Next;
+use kit::{Outcome, object};
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use kube::{Resource, ResourceExt};
-use lifecycle::Notice;
 use lifecycle::supervision::{self, Correction, Effect, Observed, Plan, Seen};
+use lifecycle::{Notice, Refusal};
 use serde_json::Value;
 
 use super::{Context, failed, ordinary};
@@ -34,7 +35,7 @@ impl Context {
         let name = found.name_any();
         let seen = self.0.caches.supervisors.get(&names::supervisor(&name));
         let pods = self.0.caches.pods.matching(|pod| cluster_label(&pod.metadata).as_ref() == Some(&name));
-        let trouble = pods.iter().find_map(|pod| Some(format!("pod {}: {}", pod.name_any(), pod.status.trouble()?)));
+        let trouble = self.0.caches.supervisor_trouble(&name);
         let last = self.correction(&found.uid().unwrap_or_default());
         let observed = Observed {
             cluster: found,
@@ -66,11 +67,9 @@ impl Context {
                 Ok(false) => return Next::Changed,
                 Err(error) if error.is_terminating() => return self.give_up(found).await,
                 Err(error) => {
-                    self.0.events.warning(
-                        &about,
-                        "WriteFailed",
-                        format!("write the supervisor's Deployment: {}", kit::chain(&error)),
-                    );
+                    let why = format!("write the supervisor's Deployment: {}", kit::chain(&error));
+                    self.0.events.warning(&about, "WriteFailed", why.clone());
+                    self.tell_refusal(found, &error, &why).await;
                     return failed("FlinkCluster", &name, &error);
                 }
             }
@@ -128,6 +127,33 @@ impl Context {
                 Ok(happened)
             }
             Effect::Delete { name, uid } => self.delete::<Deployment>(name, uid).await.map(|()| true),
+            Effect::Status(status) => self.write_status(found, status).await,
+        }
+    }
+
+    /// Guarded by the version that was seen: a supervisor that works has the last word.
+    async fn write_status(&self, found: &FlinkCluster, status: &FlinkClusterStatus) -> Result<bool, CallError> {
+        let mut cluster = found.clone();
+        cluster.status = Some(status.clone());
+        match kit::status::replace(&self.api::<FlinkCluster>(), &cluster).await? {
+            Outcome::Written(written) => {
+                self.0.caches.clusters.learn(Parsed::Valid(Box::new(written)));
+                Ok(true)
+            }
+            Outcome::Conflict | Outcome::Gone => Ok(false),
+        }
+    }
+
+    /// Says in the status what keeps the cluster from having a supervisor, if it has none that would say otherwise.
+    async fn tell_refusal(&self, found: &FlinkCluster, error: &CallError, why: &str) {
+        let refusal = error.status().and_then(|status| Refusal::of(status.code, &status.message));
+        let name = found.name_any();
+        let alone = self.0.caches.pods.matching(|pod| cluster_label(&pod.metadata).as_ref() == Some(&name)).is_empty();
+        let Some(refusal) = refusal.filter(|_| alone) else { return };
+        if let Some(status) = supervision::told(found, refusal.reason, why, Timestamp::now())
+            && let Err(error) = self.write_status(found, &status).await
+        {
+            tracing::debug!(cluster = name, error = kit::chain(&error), "the status cannot be written either");
         }
     }
 

@@ -11,6 +11,7 @@ use kit::projection::Parsed;
 use kit::queue::Next;
 use kube::api::PostParams;
 use kube::{Resource, ResourceExt};
+use lifecycle::Refusal;
 use lifecycle::deployment::{self, Effect, Observed, Plan};
 
 use super::{Context, failed, ordinary};
@@ -79,7 +80,8 @@ impl Context {
             Some((effect, error)) => {
                 let why = format!("{}: {}", attempted(effect), kit::chain(error));
                 self.0.events.warning(&about, "WriteFailed", why.clone());
-                deployment::failed(found, plan.status, &why, error.is_invalid(), Timestamp::now())
+                let refused = error.status().and_then(|status| Refusal::of(status.code, &status.message));
+                deployment::failed(found, plan.status, &why, refused.as_ref(), Timestamp::now())
             }
         };
         if found.status.as_ref() != Some(&status)

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use lifecycle::cluster::{JobView, PodState, Role};
 use lifecycle::command::Requested;
-use lifecycle::job::{BootstrapView, Outcome};
+use lifecycle::job::{BootstrapView, Outcome, Slots};
 use serde_json::{Value, json};
 
-use super::{flink_pod, has_slots, present, request};
+use super::{flink_pod, present, request, slots};
 use crate::caches::{JobObject, PodObject};
 
 fn pod(labels: &Value, status: &Value) -> PodObject {
@@ -40,13 +40,33 @@ fn a_pod_is_read_by_its_labels_and_its_owner() {
 
 #[test]
 fn a_pod_that_ended_says_why() {
-    let terminated = json!({"exitCode": 137, "reason": "OOMKilled"});
-    let container = json!({"name": "taskmanager", "state": {"terminated": terminated}});
-    let labels = json!({"role": "taskmanager"});
-    let view =
-        flink_pod(&pod(&labels, &json!({"phase": "Failed", "containerStatuses": [container]})), "owner").unwrap();
-    let PodState::Over { detail: Some(detail) } = view.state else { panic!("{:?}", view.state) };
-    assert_eq!(detail, "container taskmanager ended with exit code 137 (OOMKilled)");
+    let detail = |terminated: &Value| {
+        let container = json!({"name": "taskmanager", "state": {"terminated": terminated}});
+        let status = json!({"phase": "Failed", "containerStatuses": [container]});
+        let view = flink_pod(&pod(&json!({"role": "taskmanager"}), &status), "owner").unwrap();
+        let PodState::Over { detail: Some(detail) } = view.state else { panic!("{:?}", view.state) };
+        detail
+    };
+    assert_eq!(
+        detail(&json!({"exitCode": 137, "reason": "OOMKilled"})),
+        "container taskmanager ended with exit code 137 (OOMKilled)"
+    );
+    let log =
+        "Starting\nCaused by: org.apache.flink.configuration.IllegalConfigurationException: too little memory\n\tat X";
+    assert_eq!(
+        detail(&json!({"exitCode": 1, "reason": "Error", "message": log})),
+        "container taskmanager ended with exit code 1 (Error): IllegalConfigurationException: too little memory"
+    );
+}
+
+#[test]
+fn a_pod_that_no_node_takes_says_so() {
+    let message = "0/3 nodes are available: 3 Insufficient memory.";
+    let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
+    let status = json!({"phase": "Pending", "conditions": [condition]});
+    let view = flink_pod(&pod(&json!({"role": "taskmanager"}), &status), "owner").unwrap();
+    let PodState::Pending { detail: Some(detail) } = view.state else { panic!("{:?}", view.state) };
+    assert_eq!(detail, format!("Unschedulable: {message}"));
 }
 
 #[test]
@@ -99,7 +119,7 @@ fn a_job_that_wants_too_much_keeps_no_other_waiting() {
         flink_id: None,
     };
     let jobs = [job("running", 2, true), job("huge", 100, false), job("small", 1, false)];
-    assert!(has_slots(&jobs, "small", 3));
-    assert!(!has_slots(&jobs, "huge", 3));
-    assert!(!has_slots(&jobs, "small", 2));
+    assert_eq!(slots(&jobs, "small", 3, 8), Slots::Enough);
+    assert_eq!(slots(&jobs, "huge", 3, 8), Slots::Missing { wanted: 100, free: 1, most: 6 });
+    assert_eq!(slots(&jobs, "small", 2, 8), Slots::Missing { wanted: 1, free: 0, most: 6 });
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use lifecycle::cluster::{self, FlinkView, JobView, PodState, PodView};
 use lifecycle::command::{Request, Requested};
 use lifecycle::job::{
-    self, BootstrapView, Cluster, ClusterState, Evidence, FlinkJobView, Found, JobManager, Looked, OperationView,
+    self, BootstrapView, Cluster, ClusterState, Evidence, FlinkJobView, Found, JobManager, Looked, OperationView, Slots,
 };
 use lifecycle::{Reading, ids};
 
@@ -216,7 +216,10 @@ impl World {
                 address: "10.0.0.1".into(),
             }),
             alive,
-            slots: manager.known().is_some_and(|manager| real.slots(manager) > 0),
+            slots: match manager.known() {
+                Some(manager) if real.slots(manager) > 0 => Slots::Enough,
+                _ => Slots::Missing { wanted: 1, free: 0, most: 1 },
+            },
             jobs: told(manager, |manager| real.jobs_of(manager)),
         }
     }

@@ -14,7 +14,7 @@
 
 use serde::Deserialize;
 
-use crate::route::{Action, Operation, Target};
+use crate::route::{Operation, Target};
 
 /// What somebody may do. Each role may do what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -227,7 +227,7 @@ pub fn permission(operation: Operation) -> Option<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Action::{Scale, Stop};
+    use crate::route::Action::{Scale, Stop};
     use Target::{Cluster, Deployment, Job};
 
     fn policy(json: serde_json::Value) -> Policy {

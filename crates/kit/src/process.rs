@@ -20,6 +20,14 @@ pub fn listen_address(port: u16) -> SocketAddr {
     SocketAddr::new(pod.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), port)
 }
 
+/// Where a server listens that people reach through a port-forward: as above, and on loopback, where port-forwards of Kubernetes
+/// arrive. A pod whose own address is loopback shares it with others.
+pub fn listen_addresses(port: u16) -> Vec<SocketAddr> {
+    let own = listen_address(port);
+    let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    if own.ip().is_loopback() { vec![own] } else { vec![own, loopback] }
+}
+
 /// The pod's name, when the process runs in a pod.
 pub fn pod_name() -> Option<String> {
     std::env::var("POD_NAME").ok().filter(|name| !name.is_empty())

@@ -4,7 +4,7 @@
 //!
 //! Invariant: the kubeconfig is written when the server answers, not before.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::lock::{self, Lock};
 use crate::machinery::{self, Change};
 use crate::network::{self, Network};
 use crate::node::kubelet;
-use crate::pki::{self, Pki};
+use crate::pki::{self, Pair, Pki};
 use crate::server::{self, Nodes, Server};
 use crate::store::{self, Store};
 use crate::{files, kubeconfig};
@@ -132,6 +132,16 @@ impl Instance {
     /// The authority's certificate.
     pub fn authority_pem(&self) -> &str {
         self.pki.authority_pem()
+    }
+
+    /// The certificate with which a Service at `address` is served under these names. None if the `present` one will do.
+    pub fn service_certificate(
+        &self,
+        names: &[String],
+        address: IpAddr,
+        present: Option<&[u8]>,
+    ) -> Result<Option<Pair>, Error> {
+        Ok(self.pki.service(names, address, present)?)
     }
 
     /// The files with which the node is a server for this control plane, whose figures the control plane shows from now on.

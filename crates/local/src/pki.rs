@@ -5,7 +5,7 @@
 //!
 //! Invariant: a private key is written with mode 0600 before anything refers to it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
@@ -14,6 +14,8 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::files;
 use crate::node::kubelet::Settings;
@@ -99,6 +101,15 @@ impl Pki {
         Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
     }
 
+    /// A certificate for a Service at `address` under these names. None if the `present` one will do.
+    pub fn service(&self, names: &[String], address: IpAddr, present: Option<&[u8]>) -> Result<Option<Pair>, Error> {
+        if present.is_some_and(|present| covers(present, names, address).unwrap_or(false)) {
+            return Ok(None);
+        }
+        let (certificate, key) = self.issue(names, &[address, Ipv4Addr::LOCALHOST.into()], &names[0])?;
+        Ok(Some(Pair { certificate: certificate.pem(), key: key.serialize_pem() }))
+    }
+
     /// A new certificate for the node at `address`, as files below `directory`.
     pub fn node(&self, directory: &Path, address: IpAddr) -> Result<Settings, Error> {
         let directory = directory.join("pki");
@@ -114,11 +125,14 @@ impl Pki {
     }
 
     fn serving(&self, address: IpAddr) -> Result<(Certificate, KeyPair), Error> {
-        let mut params = CertificateParams::new(
-            ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"].map(str::to_owned).to_vec(),
-        )?;
-        params.subject_alt_names.push(SanType::IpAddress(address));
-        params.distinguished_name = name("flinkctl-local", None);
+        let names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"].map(str::to_owned);
+        self.issue(&names, &[address], "flinkctl-local")
+    }
+
+    fn issue(&self, names: &[String], addresses: &[IpAddr], common: &str) -> Result<(Certificate, KeyPair), Error> {
+        let mut params = CertificateParams::new(names)?;
+        params.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
+        params.distinguished_name = name(common, None);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         set_validity(&mut params);
@@ -128,6 +142,22 @@ impl Pki {
         let certificate = params.signed_by(&key, &issuer)?;
         Ok((certificate, key))
     }
+}
+
+/// Whether a certificate has these names and this address, and stays valid for another month.
+fn covers(pem: &[u8], names: &[String], address: IpAddr) -> Option<bool> {
+    let der = CertificateDer::from_pem_slice(pem).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+    let found = &certificate.subject_alternative_name().ok()??.value.general_names;
+    let octets = match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    let has_address = found.iter().any(|name| matches!(name, GeneralName::IPAddress(bytes) if *bytes == octets));
+    let has = |wanted: &String| found.iter().any(|name| matches!(name, GeneralName::DNSName(text) if text == wanted));
+    let month = Timestamp::now() + jiff::SignedDuration::from_hours(30 * 24);
+    let lasts = certificate.validity().not_after.timestamp() > month.as_second();
+    Some(has_address && lasts && names.iter().all(has))
 }
 
 fn open_authority(directory: &Path) -> Result<(String, KeyPair), Error> {
@@ -221,5 +251,19 @@ mod tests {
             let mode = directory.path().join("pki").join(file).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{file}");
         }
+    }
+
+    #[test]
+    fn a_certificate_of_a_service_stays_while_it_fits() {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::open(directory.path()).unwrap();
+        let names = ["flink-operator".to_owned(), "localhost".to_owned()];
+        let address: IpAddr = [127, 7, 128, 9].into();
+        let pair = pki.service(&names, address, None).unwrap().expect("there was none");
+        let present = Some(pair.certificate.as_bytes());
+        assert!(pki.service(&names, address, present).unwrap().is_none());
+        assert!(pki.service(&names, [127, 8, 128, 9].into(), present).unwrap().is_some(), "another address");
+        assert!(pki.service(&["other".to_owned()], address, present).unwrap().is_some(), "another name");
+        assert!(pki.service(&names, address, Some(b"nonsense")).unwrap().is_some());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::control::AccessOptions;
+
 /// Run the operator of a namespace
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -51,25 +53,8 @@ pub struct ControlArgs {
     #[arg(long, default_value_t = control_api::PORT)]
     pub port: u16,
 
-    /// Serve the control API as plain HTTP, to everybody who reaches it
-    #[arg(long)]
-    pub insecure: bool,
-
-    /// Key store of the control API; not used by this version
-    #[arg(long)]
-    pub keystore_path: Option<PathBuf>,
-
-    /// Its password
-    #[arg(long, hide_env_values = true)]
-    pub keystore_secret: Option<String>,
-
-    /// Trust store of the control API; not used by this version
-    #[arg(long)]
-    pub truststore_path: Option<PathBuf>,
-
-    /// Its password
-    #[arg(long, hide_env_values = true)]
-    pub truststore_secret: Option<String>,
+    #[command(flatten)]
+    pub access: AccessOptions,
 }
 
 /// How Flink is reached
@@ -118,7 +103,7 @@ mod tests {
         assert_eq!(args.namespace, "flink");
         assert!(args.dry_run);
         assert_eq!(args.monitoring_port, 8080);
-        assert_eq!((args.control.port, args.control.insecure), (4444, false));
+        assert_eq!((args.control.port, args.control.access.insecure), (4444, false));
         assert_eq!(args.flink.port_forward, Some(8081));
     }
 }

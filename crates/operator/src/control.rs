@@ -24,14 +24,15 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use control_api::route::{Action, Method, Route};
 use control_api::{Kind, Operation, Problem};
+use kit::https::{Certificates, Limits};
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use access::{Access, Error as AccessError, Options as AccessOptions, Transport};
 pub use metrics::Metrics;
 
 use crate::caches::Caches;
-use access::Access;
 use dialect::Reply;
 use names::Names;
 use query::Query;
@@ -68,31 +69,37 @@ pub struct ServeError {
 }
 
 impl Control {
-    pub fn new(client: Client, namespace: &str, caches: Caches, metrics: Metrics, token: CancellationToken) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        caches: Caches,
+        access: Access,
+        metrics: Metrics,
+        token: CancellationToken,
+    ) -> Self {
         Self(Arc::new(Inner {
             client,
             namespace: namespace.to_owned(),
             caches,
-            access: Access::default(),
+            access,
             metrics,
             stamps: stamps::Stamps::default(),
             token,
         }))
     }
 
-    /// Binds the address and serves plain HTTP until the token is cancelled. Returns the bound address.
-    pub async fn serve_insecure(self, address: SocketAddr) -> Result<SocketAddr, ServeError> {
+    /// Binds the address and serves until the token is cancelled. Returns the bound address.
+    pub async fn serve(self, address: SocketAddr, tls: Option<Certificates>) -> Result<SocketAddr, ServeError> {
         let failed = |source| ServeError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
+        let inner = Arc::clone(&self.0);
+        tokio::spawn(async move { inner.access.follow(inner.token.clone()).await });
+        if let Some(tls) = tls.clone() {
+            tokio::spawn(tls.follow(self.0.token.clone()));
+        }
         let token = self.0.token.clone();
-        let service = router::router(self).into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move {
-            let served = axum::serve(listener, service).with_graceful_shutdown(token.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::warn!(%error, "the control API ended");
-            }
-        });
+        tokio::spawn(kit::https::serve(listener, tls, Limits::default(), router::router(self), token));
         Ok(bound)
     }
 

@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
-use control::Control;
+use control::{Access, Control, Transport};
 
 /// Name of the component in events and metrics.
 const COMPONENT: &str = "flink-operator";
@@ -35,6 +35,8 @@ pub enum Error {
     Monitoring(#[from] kit::monitoring::ServeError),
     #[error(transparent)]
     Control(#[from] control::ServeError),
+    #[error(transparent)]
+    Access(#[from] control::AccessError),
     #[error("listen to signals")]
     Signals(#[from] std::io::Error),
 }
@@ -56,19 +58,23 @@ pub async fn serve(args: Args, client: Client, token: CancellationToken) -> Resu
 }
 
 async fn work(args: Args, client: Client, token: CancellationToken) -> Result<(), Error> {
+    // Before anything else: who gives wrong certificates should learn it at once, and not from a port that stays closed.
+    let transport = args.control.access.transport()?;
+    let access = Access::new(&args.control.access, &args.namespace, client.clone())?;
     let queue = kit::queue::Queue::default();
     let caches = caches::start(&client, &args.namespace, &queue, &token);
     let mut registry = Registry::default();
     let timings = metrics::register(&mut registry, &args.namespace, &caches);
     let metrics = control::Metrics::register(&mut registry);
+    transport.register(&mut registry);
     let address = kit::process::listen_address(args.monitoring_port);
     let watched = caches.clone();
     let ready = move || watched.missing().map_or(Ok(()), Err);
     let monitoring = Monitoring { version: env!("CARGO_PKG_VERSION"), registry, ready: Box::new(ready) };
     let address = monitoring::serve(address, monitoring, token.clone()).await?;
     tracing::info!(namespace = args.namespace, %address, version = env!("CARGO_PKG_VERSION"), "operator started");
-    let control = Control::new(client.clone(), &args.namespace, caches.clone(), metrics, token.clone());
-    serve_control(&args, control).await?;
+    let control = Control::new(client.clone(), &args.namespace, caches.clone(), access, metrics, token.clone());
+    serve_control(control, transport, args.control.port).await?;
 
     tokio::select! {
         () = token.cancelled() => return Ok(()),
@@ -86,13 +92,17 @@ async fn work(args: Args, client: Client, token: CancellationToken) -> Result<()
     Ok(())
 }
 
-/// Serves the control API as the arguments say, or says why it is not served.
-async fn serve_control(args: &Args, control: Control) -> Result<(), Error> {
-    if !args.control.insecure {
-        tracing::warn!("the control API is not served: give --insecure for plain HTTP, which everybody may use");
-        return Ok(());
+/// Serves the control API as the arguments say.
+async fn serve_control(control: Control, transport: Transport, port: u16) -> Result<(), Error> {
+    let tls = match transport {
+        Transport::None => return Ok(()),
+        Transport::Plain => None,
+        Transport::Tls(certificates) => Some(certificates),
+    };
+    let secure = tls.is_some();
+    for address in kit::process::listen_addresses(port) {
+        let address = control.clone().serve(address, tls.clone()).await?;
+        tracing::info!(%address, tls = secure, "the control API is served");
     }
-    let address = control.serve_insecure(kit::process::listen_address(args.control.port)).await?;
-    tracing::warn!(%address, "the control API is served as plain HTTP: whoever reaches it may do everything");
     Ok(())
 }

@@ -2,16 +2,18 @@
 //!
 //! Everything is applied, so that a later `up` brings an older state up to date, and writes nothing if there is nothing new.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Node, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Node, Secret, Service, ServiceAccount};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::{Error, request};
+use crate::instance::Instance;
 
 const MANAGER: &str = "flinkctl-local";
 pub const OPERATOR: &str = "flink-operator";
@@ -20,6 +22,11 @@ const IMAGE: &str = "flinkctl:local";
 const ACCOUNTS: [&str; 3] = [OPERATOR, "flink-supervisor", "flink-bootstrap"];
 /// Namespaces that are there on every cluster, and that tools look for.
 const NAMESPACES: [&str; 2] = ["default", "kube-system"];
+/// The Secret with the certificate of the control API, and where the operator has it.
+const TLS: &str = "flink-operator-tls";
+const TLS_DIRECTORY: &str = "/etc/flinkctl/tls";
+/// The port of the control API.
+const CONTROL: u16 = 4444;
 const NODE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Applies all but the operator.
@@ -70,11 +77,39 @@ pub async fn node_ready(client: &Client, name: &str) -> Result<(), Error> {
     }
 }
 
-/// Applies the operator, as an ordinary Deployment.
-pub async fn operator(client: &Client, namespace: &str) -> Result<(), Error> {
+/// Applies the operator, as an ordinary Deployment, with a Service and the certificate of its control API. Whoever has a client
+/// certificate of this control plane, as the kubeconfig has, may use it.
+pub async fn operator(client: &Client, instance: &Instance, namespace: &str) -> Result<(), Error> {
+    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
+    let service = services.patch(OPERATOR, &params(), &Patch::Apply(operator_service(namespace))).await;
+    let service = service.map_err(request(format!("apply service {namespace}/{OPERATOR}")))?;
+    let address = service.spec.and_then(|spec| spec.cluster_ip?.parse().ok()).unwrap_or(Ipv4Addr::LOCALHOST.into());
+    certificate(client, instance, namespace, address).await?;
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
     let applied = deployments.patch(OPERATOR, &params(), &Patch::Apply(operator_deployment(namespace))).await;
     applied.map(|_| ()).map_err(request(format!("apply deployment {namespace}/{OPERATOR}")))
+}
+
+/// Applies the certificate of the control API, unless there is one that will do.
+async fn certificate(client: &Client, instance: &Instance, namespace: &str, address: IpAddr) -> Result<(), Error> {
+    let what = || format!("apply secret {namespace}/{TLS}");
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let present = secrets.get_opt(TLS).await.map_err(request(what()))?;
+    let present = present.as_ref().and_then(|secret| secret.data.as_ref()?.get("tls.crt"));
+    let names = ["", ".NAMESPACE", ".NAMESPACE.svc", ".NAMESPACE.svc.cluster.local"];
+    let mut names: Vec<String> =
+        names.iter().map(|end| format!("{OPERATOR}{}", end.replace("NAMESPACE", namespace))).collect();
+    names.push("localhost".to_owned());
+    let present = present.map(|bytes| bytes.0.as_slice());
+    let Some(pair) = instance.service_certificate(&names, address, present)? else { return Ok(()) };
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": TLS, "namespace": namespace},
+        "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": instance.authority_pem()},
+    });
+    secrets.patch(TLS, &params(), &Patch::Apply(secret)).await.map_err(request(what())).map(|_| ())
 }
 
 /// Waits until the operator runs; whether it does so in time is the answer.
@@ -91,8 +126,24 @@ pub async fn operator_ready(client: &Client, namespace: &str, deadline: Duration
     matches!(tokio::time::timeout(deadline, ready).await, Ok(Ok(_)))
 }
 
+fn operator_labels() -> Value {
+    json!({"app.kubernetes.io/name": OPERATOR, "component": OPERATOR})
+}
+
+fn operator_service(namespace: &str) -> Value {
+    let port = |name: &str, port: u16| json!({"name": name, "port": port, "targetPort": port});
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": OPERATOR, "namespace": namespace, "labels": operator_labels()},
+        "spec": {"selector": operator_labels(), "ports": [port("control", CONTROL), port("monitor", kit::monitoring::PORT)]},
+    })
+}
+
 fn operator_deployment(namespace: &str) -> Value {
-    let labels = json!({"app.kubernetes.io/name": OPERATOR, "component": OPERATOR});
+    let labels = operator_labels();
+    let port = |name: &str, port: u16| json!({"name": name, "containerPort": port});
+    let file = |flag: &str, name: &str| format!("--{flag}={TLS_DIRECTORY}/{name}");
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     json!({
         "apiVersion": "apps/v1",
@@ -109,7 +160,16 @@ fn operator_deployment(namespace: &str) -> Value {
                     "containers": [{
                         "name": "operator",
                         "image": IMAGE,
-                        "args": ["operator", "run", format!("--namespace={namespace}")],
+                        "args": [
+                            "operator",
+                            "run",
+                            format!("--namespace={namespace}"),
+                            file("tls-cert", "tls.crt"),
+                            file("tls-key", "tls.key"),
+                            file("tls-client-ca", "ca.crt"),
+                        ],
+                        "ports": [port("control", CONTROL), port("monitor", kit::monitoring::PORT)],
+                        "volumeMounts": [{"name": "tls", "mountPath": TLS_DIRECTORY, "readOnly": true}],
                         "env": [
                             {"name": "FLINKCTL_IMAGE", "value": IMAGE},
                             field("POD_NAME", "metadata.name"),
@@ -123,6 +183,7 @@ fn operator_deployment(namespace: &str) -> Value {
                             "failureThreshold": 300,
                         },
                     }],
+                    "volumes": [{"name": "tls", "secret": {"secretName": TLS}}],
                 },
             },
         },

@@ -91,7 +91,7 @@ async fn prepare(instance: &Instance, args: &UpArgs, started: Instant) -> Result
     let definitions = install::basics(&client, &args.namespace).await?;
     say(&format!("{definitions} custom resource definitions, namespace {}", args.namespace));
     if !args.without_operator {
-        install::operator(&client, &args.namespace).await?;
+        install::operator(&client, instance, &args.namespace).await?;
     }
     install::node_ready(&client, NODE).await?;
     say(&format!("node {NODE} is ready"));

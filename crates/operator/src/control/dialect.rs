@@ -1,11 +1,11 @@
 //! The two ways of answering: the envelope of flink-k8s-toolbox, and plain objects with telling codes and problem details.
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use control_api::answer::envelope_code;
-use control_api::{Envelope, PLAIN_MEDIA_TYPE, Problem};
+use control_api::{Envelope, Kind, PLAIN_MEDIA_TYPE, Problem};
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
@@ -44,6 +44,16 @@ impl Dialect {
 
     /// The answer to a request; a question is one that changes nothing.
     pub fn answer(self, result: Result<Reply, Problem>, is_question: bool) -> Response {
+        let too_often = result.as_ref().is_err_and(|problem| problem.kind == Kind::TooManyRequests);
+        let mut response = self.write(result, is_question);
+        if too_often {
+            // Whole seconds are the least that this header can say.
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+
+    fn write(self, result: Result<Reply, Problem>, is_question: bool) -> Response {
         match (self, result) {
             (_, Ok(Reply::Raw(response))) => response,
             (Self::Envelope, Ok(Reply::Answer(document))) => json(200, JSON, enveloped(&document)),
@@ -78,8 +88,6 @@ fn json(code: u16, media_type: &'static str, body: Vec<u8>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     #[test]

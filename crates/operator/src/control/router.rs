@@ -1,14 +1,14 @@
 //! From a request to an operation and back: the router made of the list of routes, and what every request goes through.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{ConnectInfo, RawPathParams, Request as HttpRequest};
+use axum::extract::{RawPathParams, Request as HttpRequest};
 use axum::http::header::ALLOW;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method as HttpMethod, StatusCode};
@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use control_api::route::{Method, Route};
 use control_api::{BASE, Kind, Problem, ROUTES};
+use kit::https::Peer;
 
-use super::access::Peer;
 use super::dialect::{Dialect, Reply};
 use super::names::Names;
 use super::query::Query;
@@ -115,7 +115,8 @@ fn wrong_method(routes: &[&'static Route], method: &HttpMethod, dialect: Dialect
     response
 }
 
+/// Who the connection belongs to; the server always says it.
 fn peer(parts: &Parts) -> Peer {
-    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    Peer { address: address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into()) }
+    let nobody = || Peer { address: (Ipv4Addr::UNSPECIFIED, 0).into(), certificate: None };
+    parts.extensions.get().cloned().unwrap_or_else(nobody)
 }

@@ -24,16 +24,18 @@ pub enum Tool {
     Go,
     /// `script` of util-linux, which makes a terminal.
     Script,
+    /// `openssl`, which judges certificates.
+    Openssl,
 }
 
 /// Everything that `demo` needs.
 pub const ALL: &[Tool] = &[Tool::Rust, Tool::Java, Tool::Python, Tool::Kubectl];
 
 /// Everything that the whole of `test` needs.
-pub const TEST: &[Tool] = &[Tool::Rust, Tool::Java, Tool::Python, Tool::Go, Tool::Script];
+pub const TEST: &[Tool] = &[Tool::Rust, Tool::Java, Tool::Python, Tool::Go, Tool::Script, Tool::Openssl];
 
 /// What `test --fast` needs.
-pub const FAST: &[Tool] = &[Tool::Rust, Tool::Kubectl, Tool::Script];
+pub const FAST: &[Tool] = &[Tool::Rust, Tool::Kubectl, Tool::Script, Tool::Openssl];
 
 const OLDEST_JAVA: u32 = 17;
 const OLDEST_RUST: (u32, u32) = (1, 95);
@@ -96,6 +98,7 @@ fn look(tool: Tool) -> Result<String, String> {
             Ok(format!("Go {}.{}", version.0, version.1))
         }
         Tool::Script => first_line("script", &["--version"]),
+        Tool::Openssl => first_line("openssl", &["version"]),
         Tool::Kubectl => {
             if let Ok(Some(program)) = program::built() {
                 return Ok(format!("kubectl in {}", program.parent().unwrap_or(&program).display()));
@@ -115,6 +118,7 @@ fn hint(tool: Tool) -> &'static str {
         Tool::Python => "install Python 3 with pip (Debian, Ubuntu: `apt install python3 python3-pip`)",
         Tool::Go => "install Go 1.26 or later: https://go.dev/doc/install",
         Tool::Script => "install util-linux (Debian, Ubuntu: `apt install bsdutils`)",
+        Tool::Openssl => "install OpenSSL (Debian, Ubuntu: `apt install openssl`)",
         Tool::Kubectl => {
             "install kubectl and put it in PATH (https://kubernetes.io/docs/tasks/tools/), or run `cargo xtask kube --build-only`, which builds it"
         }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::certs;
+
 /// Run Apache Flink on Kubernetes
 #[derive(Parser)]
 #[command(name = "flinkctl", version, propagate_version = true)]
@@ -24,6 +26,9 @@ enum Group {
     /// The submission of a job
     #[command(subcommand)]
     Bootstrap(Bootstrap),
+    /// Certificates of the control API
+    #[command(subcommand)]
+    Certs(certs::Command),
     /// Flink on this machine, for development, demos and tests: a control plane and a node in one process
     #[command(subcommand)]
     Local(local::Command),
@@ -63,6 +68,7 @@ impl Cli {
                 return Ok(outcome.reason.exit_code().into());
             }
             Group::Bootstrap(Bootstrap::Install(args)) => bootstrap::install(&args)?,
+            Group::Certs(command) => certs::run(&command)?,
             Group::Local(command) => kit::process::block_on(local::run(command))??,
         }
         Ok(ExitCode::SUCCESS)
@@ -86,6 +92,7 @@ mod tests {
             "operator run --namespace=flink --port=4444",
             "supervisor run --namespace=flink --cluster-name=demo --polling-interval=5 --task-timeout=300",
             "bootstrap install --to /flinkctl-bin/flinkctl",
+            "certs generate flink-operator --namespace flink --also 10.1.2.3 --days 30 --out /tmp/secrets",
             "local up --namespace flink --image jobs=/tmp --image other=host --detach --without-operator",
             "local status -o json",
             "local logs flink-operator -f",

@@ -3,6 +3,7 @@
 //! `main` is a plain function: each command makes the runtime that it needs, after anything that must happen before a thread exists.
 //! stdout is data, stderr is talk. Exit codes: 0 success, 1 failure, 2 usage; `bootstrap run` has its own (see its help).
 
+mod certs;
 mod commands;
 
 use std::process::ExitCode;

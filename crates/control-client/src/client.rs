@@ -1,12 +1,16 @@
 //! The connection to one operator.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kit::tls::Password;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use rustls::pki_types::ServerName;
 use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::{Answer, Error, Request, Style, Watch};
 
@@ -33,6 +37,28 @@ impl Endpoint {
     pub fn address(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}:{}", bracketed(&self.host), self.port)
+    }
+
+    /// Whether the other side answers a handshake of TLS with one, refused or not. What does not answer at all may well speak TLS.
+    pub async fn speaks_tls(&self) -> bool {
+        let Some(tls) = &self.tls else {
+            return false;
+        };
+        let name = self.server_name.clone().unwrap_or_else(|| self.host.clone());
+        let Ok(name) = ServerName::try_from(name) else {
+            return true;
+        };
+        let handshake = async {
+            let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            TlsConnector::from(Arc::new(tls.clone())).connect(name, stream).await
+        };
+        match tokio::time::timeout(CONNECT, handshake).await {
+            Ok(Err(error)) => {
+                let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+                !matches!(inner, Some(rustls::Error::InvalidMessage(_)))
+            }
+            Ok(Ok(_)) | Err(_) => true,
+        }
     }
 
     fn url(&self) -> Result<Url, Error> {

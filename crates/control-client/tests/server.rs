@@ -238,7 +238,9 @@ async fn what_is_wrong_with_certificates_is_told() {
     let why = unreachable(&Endpoint { tls: Some(stranger), ..at.clone() }).await;
     assert!(matches!(&why, Unreachable::ClientCertificate(_)), "{why:?}");
     assert_eq!(unreachable(&at).await, Unreachable::SpeaksTls);
+    assert!(Endpoint { tls: Some(pki.anonymous()), ..at.clone() }.speaks_tls().await);
     let plain = serve(Router::new().fallback(echo)).await;
+    assert!(!Endpoint { tls: Some(pki.known()), ..endpoint(plain) }.speaks_tls().await);
     let why = unreachable(&Endpoint { tls: Some(pki.known()), ..endpoint(plain) }).await;
     assert_eq!(why, Unreachable::SpeaksPlain);
 }

@@ -7,6 +7,7 @@ pub mod cache;
 pub mod client;
 pub mod error;
 pub mod events;
+pub mod forward;
 pub mod https;
 pub mod monitoring;
 pub mod object;

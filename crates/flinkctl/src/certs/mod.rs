@@ -22,7 +22,7 @@ pub enum Command {
 
 /// Make an authority, a certificate for the operator and one for its clients, as PEM files and as key stores
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: flinkctl certs generate flink-operator --namespace flink-operator --out secrets")]
+#[command(after_help = "Example:\n  flinkctl certs generate flink-operator --namespace flink-operator --out secrets")]
 pub struct Generate {
     /// Name or address by which clients reach the operator
     #[arg(default_value = "flink-operator")]

@@ -1,0 +1,193 @@
+//! The tree of commands, one module for each group.
+
+mod action;
+mod cluster;
+mod completion;
+mod config;
+mod create;
+mod deployment;
+mod events;
+mod get;
+mod job;
+mod jobmanager;
+mod lists;
+mod logs;
+mod savepoint;
+mod taskmanager;
+mod ui;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::{Result, certs};
+
+/// Run Apache Flink on Kubernetes
+#[derive(Parser)]
+#[command(name = "flinkctl", version, propagate_version = true, max_term_width = 120, after_long_help = EPILOGUE)]
+pub struct Cli {
+    #[command(subcommand)]
+    group: Group,
+}
+
+const EPILOGUE: &str = "\
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 operator or Kubernetes not reached, 4 not done in time.
+
+The operator is found by --host and --port, else by the current context (flinkctl config), else by the kubeconfig.
+Every flag of a command that talks to it has a variable: --cluster-name is FLINKCTL_CLUSTER_NAME.";
+
+#[derive(Subcommand)]
+enum Group {
+    /// List deployments
+    #[command(subcommand)]
+    Deployments(lists::Deployments),
+    /// Create, change, look at and delete a deployment: a cluster with its jobs
+    #[command(subcommand)]
+    Deployment(deployment::Command),
+    /// List clusters
+    #[command(subcommand)]
+    Clusters(lists::Clusters),
+    /// Create, change, start, stop, scale, look at and delete a cluster
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    /// List jobs
+    #[command(subcommand)]
+    Jobs(lists::Jobs),
+    /// Create, change, start, stop, scale, look at and delete a job
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Take savepoints, and forget them
+    #[command(subcommand)]
+    Savepoint(savepoint::Command),
+    /// Look at the JobManager of a cluster
+    #[command(subcommand, name = "jobmanager")]
+    JobManager(jobmanager::Command),
+    /// List the TaskManagers of a cluster
+    #[command(subcommand, name = "taskmanagers")]
+    TaskManagers(lists::TaskManagers),
+    /// Look at a TaskManager
+    #[command(subcommand, name = "taskmanager")]
+    TaskManager(taskmanager::Command),
+    /// Show whole resources
+    #[command(subcommand)]
+    Get(get::Command),
+    /// Show what happened to a resource
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Print logs of the pods of a cluster
+    Logs(logs::Args),
+    /// Open Flink's web UI of a cluster
+    Ui(ui::Args),
+    /// Choose between operators
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Show the versions of this program and of the operator
+    Version(version::Args),
+    /// Print a script that completes commands in a shell
+    Completion(completion::Args),
+    /// Certificates of the control API
+    #[command(subcommand)]
+    Certs(certs::Command),
+    /// The operator of a namespace
+    #[command(subcommand)]
+    Operator(Operator),
+    /// The supervisor of a cluster
+    #[command(subcommand)]
+    Supervisor(Supervisor),
+    /// The submission of a job
+    #[command(subcommand)]
+    Bootstrap(Bootstrap),
+    /// Flink on this machine, for development, demos and tests: a control plane and a node in one process
+    #[command(subcommand)]
+    Local(local::Command),
+}
+
+#[derive(Subcommand)]
+enum Operator {
+    #[command(
+        after_help = "Example:\n  flinkctl operator run --namespace=flink-jobs --kube-config=~/.kube/config --insecure"
+    )]
+    Run(Box<operator::Args>),
+}
+
+#[derive(Subcommand)]
+enum Supervisor {
+    #[command(after_help = "Example:\n  flinkctl supervisor run --namespace=flink-jobs --cluster-name=demo")]
+    Run(Box<supervisor::Args>),
+}
+
+#[derive(Subcommand)]
+enum Bootstrap {
+    Run(Box<bootstrap::Args>),
+    Install(bootstrap::InstallArgs),
+}
+
+#[cfg(test)]
+mod tests;
+
+impl Cli {
+    /// Runs the command to its end. `command` is the tree, for those that tell of it.
+    pub fn run(self, command: clap::Command) -> Result<ExitCode> {
+        let status = match self.group {
+            Group::Deployments(list) => wait_for(list.run())?,
+            Group::Deployment(command) => wait_for(command.run())?,
+            Group::Clusters(list) => wait_for(list.run())?,
+            Group::Cluster(command) => wait_for(command.run())?,
+            Group::Jobs(list) => wait_for(list.run())?,
+            Group::Job(command) => wait_for(command.run())?,
+            Group::Savepoint(command) => wait_for(command.run())?,
+            Group::JobManager(command) => wait_for(command.run())?,
+            Group::TaskManagers(list) => wait_for(list.run())?,
+            Group::TaskManager(command) => wait_for(command.run())?,
+            Group::Get(command) => wait_for(command.run())?,
+            Group::Events(command) => wait_for(command.run())?,
+            Group::Logs(args) => wait_for(args.run())?,
+            Group::Ui(args) => wait_for(args.run())?,
+            Group::Config(command) => command.run()?,
+            Group::Version(args) => wait_for(args.run())?,
+            Group::Completion(args) => args.run(command),
+            server => return server.serve(),
+        };
+        Ok(status.into())
+    }
+}
+
+impl Group {
+    /// The commands that are servers, or have codes of their own.
+    fn serve(self) -> Result<ExitCode> {
+        match self {
+            Self::Operator(Operator::Run(args)) => {
+                kit::telemetry::init(&args.telemetry);
+                block_on(operator::run(*args))?.map_err(|error| Failure::new(kit::chain(&error)))?;
+            }
+            Self::Supervisor(Supervisor::Run(args)) => {
+                kit::telemetry::init(&args.telemetry);
+                block_on(supervisor::run(*args))?.map_err(|error| Failure::new(kit::chain(&error)))?;
+            }
+            Self::Bootstrap(Bootstrap::Run(args)) => {
+                kit::telemetry::init(&args.telemetry);
+                let outcome = block_on(bootstrap::run(&args))?;
+                return Ok(outcome.reason.exit_code().into());
+            }
+            Self::Bootstrap(Bootstrap::Install(args)) => {
+                bootstrap::install(&args).map_err(|error| Failure::new(kit::chain(&error)))?;
+            }
+            Self::Certs(command) => certs::run(&command).map_err(|error| Failure::new(kit::chain(&error)))?,
+            Self::Local(command) => {
+                block_on(local::run(command))?.map_err(|error| Failure::new(kit::chain(&error)))?;
+            }
+            _ => unreachable!("the other groups are clients"),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn block_on<F: Future>(future: F) -> Result<F::Output> {
+    kit::process::block_on(future).map_err(|error| Failure::new(format!("failed to start a runtime: {error}")))
+}
+
+fn wait_for<F: Future<Output = Result>>(future: F) -> Result {
+    block_on(future)?
+}

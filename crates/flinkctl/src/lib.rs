@@ -1,0 +1,48 @@
+//! The command line, and all parts of flinkctl in one binary.
+//!
+//! `main` is a plain function: each command makes the runtime that it needs, after anything that must happen before a thread exists.
+//! stdout is data, stderr is talk. Exit codes: see [`ExitStatus`]; `bootstrap run` has its own (see its help).
+
+mod certs;
+mod commands;
+mod connection;
+mod dress;
+mod exit;
+mod failure;
+mod names;
+mod print;
+mod session;
+mod spec;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+pub use exit::ExitStatus;
+
+use commands::Cli;
+use failure::Failure;
+
+/// What a command of ours ends with.
+pub(crate) type Result<T = ExitStatus> = std::result::Result<T, Failure>;
+
+/// The tree of commands, as `program` is called.
+pub fn command(program: &str) -> clap::Command {
+    dress::dressed(Cli::command(), program)
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    if let Some(code) = local::dispatch() {
+        return code;
+    }
+    kit::tls::install_provider();
+    let mut command = command(&dress::program(std::env::args_os().next()));
+    let matches = command.get_matches_mut();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    cli.run(command).unwrap_or_else(|failure| {
+        failure.tell();
+        failure.status.into()
+    })
+}

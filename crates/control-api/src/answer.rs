@@ -110,30 +110,6 @@ impl ActionResult {
     }
 }
 
-/// An event of Kubernetes about a resource or one of its pods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Event {
-    /// Normal or Warning.
-    #[serde(rename = "type")]
-    pub type_: String,
-    pub reason: String,
-    pub message: String,
-    /// How often it happened.
-    pub count: i32,
-    /// When it happened first, and last: RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_timestamp: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_timestamp: Option<String>,
-    /// Kind and name of what it is about.
-    pub kind: String,
-    pub name: String,
-    /// Who tells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-}
-
 /// What happened to a resource that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]

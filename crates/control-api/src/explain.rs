@@ -78,6 +78,7 @@ pub enum Verdict {
 /// One thing that keeps a resource from being as declared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ExplainedCause")]
 pub struct Cause {
     /// Kind and name of where it lies.
     pub about: String,

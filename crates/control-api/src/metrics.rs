@@ -66,6 +66,13 @@ pub const PROCESS: &[Metric] = &[
     integer("jvmGarbageCollectorCopyCount", "Status.JVM.GarbageCollector.Copy.Count"),
     integer("jvmGarbageCollectorMarkSweepCompactTime", "Status.JVM.GarbageCollector.MarkSweepCompact.Time"),
     integer("jvmGarbageCollectorMarkSweepCompactCount", "Status.JVM.GarbageCollector.MarkSweepCompact.Count"),
+    // The collectors of other JVMs than the one that flink-k8s-toolbox was made for; Flink writes blanks as underscores.
+    integer("jvmGarbageCollectorG1YoungGenerationTime", "Status.JVM.GarbageCollector.G1_Young_Generation.Time"),
+    integer("jvmGarbageCollectorG1YoungGenerationCount", "Status.JVM.GarbageCollector.G1_Young_Generation.Count"),
+    integer("jvmGarbageCollectorG1OldGenerationTime", "Status.JVM.GarbageCollector.G1_Old_Generation.Time"),
+    integer("jvmGarbageCollectorG1OldGenerationCount", "Status.JVM.GarbageCollector.G1_Old_Generation.Count"),
+    integer("jvmGarbageCollectorAllTime", "Status.JVM.GarbageCollector.All.Time"),
+    integer("jvmGarbageCollectorAllCount", "Status.JVM.GarbageCollector.All.Count"),
     integer("jvmClassLoaderClassesLoaded", "Status.JVM.ClassLoader.ClassesLoaded"),
     integer("jvmClassLoaderClassesUnloaded", "Status.JVM.ClassLoader.ClassesUnloaded"),
     integer("taskSlotsTotal", "taskSlotsTotal"),

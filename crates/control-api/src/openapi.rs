@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::{ActionResult, Envelope, Event, Watched};
+use crate::answer::{ActionResult, Envelope, Watched};
+use crate::explain::{Event, Explanation};
 use crate::metrics::{self, Metric, Type};
 use crate::problem::Problem;
 use crate::request::{ActionOptions, ScaleCluster, ScaleJob};
@@ -155,7 +156,8 @@ fn output(operation: Operation) -> Value {
         Operation::Events(_) => list(reference("Event")),
         Operation::Create(target) | Operation::Update(target) => reference(target.kind()),
         Operation::Act(..) => reference("ActionResult"),
-        Operation::Delete(_) | Operation::Explain(_) | Operation::Watch | Operation::OpenApi => {
+        Operation::Explain(_) => reference("Explanation"),
+        Operation::Delete(_) | Operation::Watch | Operation::OpenApi => {
             json!({ "type": "object" })
         }
     }
@@ -222,6 +224,7 @@ fn schemas() -> Map<String, Value> {
         ("ScaleJob", schemars::schema_for!(ScaleJob)),
         ("ActionResult", schemars::schema_for!(ActionResult)),
         ("Event", schemars::schema_for!(Event)),
+        ("Explanation", schemars::schema_for!(Explanation)),
         ("Watched", schemars::schema_for!(Watched<Value>)),
     ];
     for (name, schema) in own {

@@ -16,11 +16,11 @@ use crate::transport::Answer;
 use crate::{Client, Error};
 
 impl Client {
-    async fn bare(&self, method: Method, path: &str) -> Result<Answer, Error> {
+    pub(crate) async fn bare(&self, method: Method, path: &str) -> Result<Answer, Error> {
         self.transport.bare(method, path, self.deadline).await
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         self.bare(Method::GET, path).await?.decode()
     }
 
@@ -137,7 +137,7 @@ impl Client {
 }
 
 /// A path segment: a JAR's id ends with the name of the user's file, which may hold anything.
-fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     use std::fmt::Write;
     text.bytes().fold(String::new(), |mut path, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

@@ -31,6 +31,8 @@ pub enum Refusal {
     NotReady,
     /// The JobManager does not know the job.
     JobNotFound,
+    /// The JobManager does not know the TaskManager.
+    TaskManagerNotFound,
     /// The job id was used before: the job was submitted already.
     DuplicateSubmission,
     /// Anything else; the reason says it.
@@ -42,6 +44,7 @@ impl Refusal {
         match body {
             _ if code == 503 => Self::NotReady,
             Some(body) if body.is_duplicate_submission() => Self::DuplicateSubmission,
+            Some(body) if body.is_taskmanager_not_found() => Self::TaskManagerNotFound,
             Some(body) if body.is_job_not_found() => Self::JobNotFound,
             _ => Self::Other,
         }

@@ -8,12 +8,14 @@
 mod calls;
 mod error;
 mod lister;
+mod shown;
 mod transport;
 mod upload;
 
 use std::time::Duration;
 
 pub use error::{Error, Refusal};
+pub use shown::Metrics;
 pub use upload::{JarSource, Progress};
 
 use transport::Transport;

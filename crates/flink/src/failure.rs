@@ -33,6 +33,11 @@ impl ErrorBody {
         self.mentions("FlinkJobNotFoundException")
     }
 
+    /// Whether the TaskManager is unknown to the JobManager.
+    pub fn is_taskmanager_not_found(&self) -> bool {
+        self.mentions("UnknownTaskExecutorException")
+    }
+
     fn mentions(&self, class: &str) -> bool {
         self.errors.iter().any(|error| error.contains(class))
     }

@@ -80,9 +80,18 @@ pub async fn connect(kube_config: Option<&Path>) -> Result<Client, ConnectError>
 }
 
 async fn from_file(path: &Path) -> Result<Config, ConnectError> {
-    let failed = |why| ConnectError::Kubeconfig { path: path.to_owned(), source: Box::new(why) };
+    let path = &at_home(path);
+    let failed = |why| ConnectError::Kubeconfig { path: path.clone(), source: Box::new(why) };
     let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(failed)
+}
+
+/// The path with `~` replaced by the home directory: shells do not do that within `--kube-config=~/.kube/config`.
+fn at_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(below), Some(home)) => home.join(below),
+        _ => path.to_owned(),
+    }
 }
 
 /// Waits for a call at most `deadline`.
@@ -100,7 +109,15 @@ where
 mod tests {
     use std::time::Duration;
 
-    use super::{CallError, call};
+    use super::{CallError, at_home, call};
+
+    #[test]
+    fn a_tilde_is_the_home_directory() {
+        let home = std::env::home_dir().expect("tests run as somebody");
+        assert_eq!(at_home("~/.kube/config".as_ref()), home.join(".kube/config"));
+        assert_eq!(at_home("/etc/~/a".as_ref()), std::path::Path::new("/etc/~/a"));
+        assert_eq!(at_home("~other/a".as_ref()), std::path::Path::new("~other/a"));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_without_answer_ends_at_its_deadline() {

@@ -7,6 +7,9 @@ mod access;
 mod action;
 mod body;
 mod dialect;
+mod events;
+mod explain;
+mod flink;
 mod kubernetes;
 mod metrics;
 mod names;
@@ -16,6 +19,7 @@ mod router;
 mod served;
 mod stamps;
 mod wait;
+mod watch;
 mod write;
 
 use std::net::SocketAddr;
@@ -32,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{Access, Error as AccessError, Options as AccessOptions, Transport};
 pub use metrics::Metrics;
 
+use crate::args::Args;
 use crate::caches::Caches;
 use dialect::Reply;
 use names::Names;
@@ -48,6 +53,7 @@ struct Inner {
     access: Access,
     metrics: Metrics,
     stamps: stamps::Stamps,
+    flink: flink::Clients,
     /// Ends streams and waiting requests.
     token: CancellationToken,
 }
@@ -71,19 +77,21 @@ pub struct ServeError {
 impl Control {
     pub fn new(
         client: Client,
-        namespace: &str,
+        args: &Args,
         caches: Caches,
         access: Access,
         metrics: Metrics,
         token: CancellationToken,
     ) -> Self {
+        let reach = flink::Reach::new(&args.flink, args.kube_config.is_some());
         Self(Arc::new(Inner {
             client,
-            namespace: namespace.to_owned(),
+            namespace: args.namespace.clone(),
             caches,
             access,
             metrics,
             stamps: stamps::Stamps::default(),
+            flink: flink::Clients::new(reach),
             token,
         }))
     }
@@ -131,15 +139,15 @@ impl Control {
                 format!("a deployment has no {}; ask its cluster or its jobs", action.as_str()),
             )),
             Operation::OpenApi => Ok(Reply::Raw(read::openapi())),
-            Operation::Events(_)
-            | Operation::Explain(_)
-            | Operation::JobDetails
-            | Operation::JobMetrics
-            | Operation::JobManagerMetrics
-            | Operation::TaskManagers
-            | Operation::TaskManagerDetails
-            | Operation::TaskManagerMetrics
-            | Operation::Watch => Err(Problem::new(Kind::Unavailable, "not served yet")),
+            Operation::Events(target) => self.events(target, request.names).await,
+            Operation::Explain(target) => self.explain(target, request.names).await,
+            Operation::JobDetails => self.job_details(request.names).await,
+            Operation::JobMetrics => self.job_metrics(request.names).await,
+            Operation::JobManagerMetrics => self.job_manager_metrics(request.names).await,
+            Operation::TaskManagers => self.task_managers(request.names).await,
+            Operation::TaskManagerDetails => self.task_manager_details(request.names).await,
+            Operation::TaskManagerMetrics => self.task_manager_metrics(request.names).await,
+            Operation::Watch => self.watch(request.query),
         }
     }
 }

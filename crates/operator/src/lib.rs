@@ -73,7 +73,7 @@ async fn work(args: Args, client: Client, token: CancellationToken) -> Result<()
     let monitoring = Monitoring { version: env!("CARGO_PKG_VERSION"), registry, ready: Box::new(ready) };
     let address = monitoring::serve(address, monitoring, token.clone()).await?;
     tracing::info!(namespace = args.namespace, %address, version = env!("CARGO_PKG_VERSION"), "operator started");
-    let control = Control::new(client.clone(), &args.namespace, caches.clone(), access, metrics, token.clone());
+    let control = Control::new(client.clone(), &args, caches.clone(), access, metrics, token.clone());
     serve_control(control, transport, args.control.port).await?;
 
     tokio::select! {

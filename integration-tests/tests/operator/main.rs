@@ -2,7 +2,9 @@
 //! and no Flink. The tests play the supervisor where one is needed.
 
 mod children;
+mod control;
 mod jobs;
 mod namespace;
+mod requests;
 mod stage;
 mod trouble;

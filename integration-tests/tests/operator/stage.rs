@@ -47,6 +47,8 @@ pub struct Stage {
     operator: Option<Operator>,
     stop_operator: CancellationToken,
     pub monitoring: u16,
+    /// Where the control API is.
+    pub control: u16,
 }
 
 impl Stage {
@@ -68,10 +70,11 @@ impl Stage {
         let namespace = serde_json::from_value(json!({ "metadata": { "name": NAMESPACE } }))?;
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await?;
         server.grant()?;
-        let monitoring = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let (monitoring, control) = (free_port()?, free_port()?);
         let stop_operator = stop.child_token();
-        let operator = Some(start_operator(server.client("operator").await?, monitoring, stop_operator.clone()));
-        Ok(Self { _directory: directory, server, client, stop, operator, stop_operator, monitoring })
+        let operator = start_operator(server.client("operator").await?, monitoring, control, stop_operator.clone());
+        let operator = Some(operator);
+        Ok(Self { _directory: directory, server, client, stop, operator, stop_operator, monitoring, control })
     }
 
     pub async fn define(&self, crds: Vec<CustomResourceDefinition>) -> Result<()> {
@@ -106,8 +109,8 @@ impl Stage {
 
     /// One more operator, which works on the same objects.
     pub async fn second_operator(&self) -> Result<Operator> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        Ok(start_operator(self.server.client("operator-2").await?, port, self.stop.clone()))
+        let client = self.server.client("operator-2").await?;
+        Ok(start_operator(client, free_port()?, free_port()?, self.stop.clone()))
     }
 
     pub fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
@@ -236,10 +239,16 @@ impl Server {
     }
 }
 
-fn start_operator(client: Client, port: u16, stop: CancellationToken) -> Operator {
-    let (namespace, port) = (format!("--namespace={NAMESPACE}"), format!("--monitoring-port={port}"));
-    let args = Cli::parse_from(["operator", &namespace, &port, "--image=flinkctl:test"]).args;
-    tokio::spawn(operator::serve(args, client, stop))
+fn start_operator(client: Client, monitoring: u16, control: u16, stop: CancellationToken) -> Operator {
+    let (namespace, monitoring) = (format!("--namespace={NAMESPACE}"), format!("--monitoring-port={monitoring}"));
+    let control = format!("--port={control}");
+    let args = ["operator", &namespace, &monitoring, &control, "--insecure", "--rate-limit=0", "--image=flinkctl:test"];
+    tokio::spawn(operator::serve(Cli::parse_from(args).args, client, stop))
+}
+
+/// A port that nobody uses now.
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Looks until something is found.

@@ -54,8 +54,8 @@ impl Control {
         let patch = json!({ "metadata": { "uid": found.meta().uid, "annotations": annotations } });
         let api = self.api::<K>();
         let answer = call(DEADLINE, api.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch))).await;
-        answer.map_err(|error| refused::<K>(&error, Attempt::Change, &name))?;
-        Ok(Awaited::Command { id })
+        let written = answer.map_err(|error| refused::<K>(&error, Attempt::Change, &name))?;
+        Ok(Awaited::Command { id, version: written.metadata.resource_version.unwrap_or_default() })
     }
 
     async fn scale<K: Supervised>(&self, request: &Request<'_>) -> Result<Awaited, Problem> {
@@ -76,7 +76,7 @@ impl Control {
 
 fn accepted(action: Action, awaited: &Awaited) -> ActionResult {
     let mut result = ActionResult::new(action.as_str(), Outcome::Accepted);
-    if let Awaited::Command { id } = awaited {
+    if let Awaited::Command { id, .. } = awaited {
         result.id = Some(id.clone());
     }
     result

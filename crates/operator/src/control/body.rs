@@ -2,37 +2,62 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
+use bytes::BytesMut;
 use control_api::problem::Cause;
 use control_api::route::Target;
 use control_api::{Kind, MAX_BODY, Problem, request};
+use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much is read of a body that is too long or not wanted. Who still sends when the connection is closed loses the answer.
+const MOST_DISCARDED: usize = 8 * MAX_BODY;
 
 /// Reads the whole body.
 pub async fn read(body: Body) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(unreadable(&error)),
-        Err(_) => {
-            Err(Problem::new(Kind::BadRequest, format!("the body did not arrive within {} s", PATIENCE.as_secs())))
+    let mut read = BytesMut::new();
+    let length = frames(body, |bytes, length| {
+        if length <= MAX_BODY {
+            read.extend_from_slice(bytes);
         }
+    })
+    .await?;
+    if length > MAX_BODY {
+        let limit = MAX_BODY / 1024 / 1024;
+        return Err(Problem::new(Kind::TooLarge, format!("the body is longer than {limit} MiB")));
+    }
+    Ok(read.freeze())
+}
+
+/// Reads a body that nobody wants.
+pub async fn discard(body: Body) {
+    if !body.is_end_stream() {
+        // Whether it came to an end makes no difference to the answer.
+        let _ = frames(body, |_, _| ()).await;
     }
 }
 
-fn unreadable(error: &axum::Error) -> Problem {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        // The only error of reading that is about the length has no public type here.
-        if error.to_string() == "length limit exceeded" {
-            let limit = MAX_BODY / 1024 / 1024;
-            return Problem::new(Kind::TooLarge, format!("the body is longer than {limit} MiB"));
+/// Hands over the parts of a body with the length so far, which comes back in the end.
+async fn frames(mut body: Body, mut take: impl FnMut(&[u8], usize)) -> Result<usize, Problem> {
+    let reading = async {
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| format!("the body did not arrive: {}", kit::chain(&error)))?;
+            if let Some(bytes) = frame.data_ref() {
+                length += bytes.len();
+                take(bytes, length);
+            }
+            if length > MOST_DISCARDED {
+                break;
+            }
         }
-        cause = error.source();
-    }
-    Problem::new(Kind::BadRequest, format!("the body did not arrive: {error}"))
+        Ok(length)
+    };
+    let read = tokio::time::timeout(PATIENCE, reading).await;
+    let read = read.unwrap_or_else(|_| Err(format!("the body did not arrive within {} s", PATIENCE.as_secs())));
+    read.map_err(|why| Problem::new(Kind::BadRequest, why))
 }
 
 /// What a caller wants a resource to be.

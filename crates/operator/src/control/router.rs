@@ -53,7 +53,10 @@ async fn no_such_route(request: HttpRequest) -> Response {
     let path = request.uri().path();
     let problem =
         Problem::new(Kind::NoSuchRoute, format!("no such path: {path}; all paths are in {BASE}/openapi.json"));
-    Dialect::of(request.uri().query(), request.headers()).answer(Err(problem), request.method() == HttpMethod::GET)
+    let dialect = Dialect::of(request.uri().query(), request.headers());
+    let answer = dialect.answer(Err(problem), request.method() == HttpMethod::GET);
+    body::discard(request.into_body()).await;
+    answer
 }
 
 impl Control {
@@ -67,9 +70,14 @@ impl Control {
         let (parts, body) = request.into_parts();
         let dialect = Dialect::of(parts.uri.query(), &parts.headers);
         let Some(route) = routes.iter().find(|route| is_method(&parts.method, route.method)) else {
+            body::discard(body).await;
             return wrong_method(routes, &parts.method, dialect);
         };
-        let result = self.carry_out(route, params, &parts, body).await;
+        let mut body = Some(body);
+        let result = self.carry_out(route, params, &parts, &mut body).await;
+        if let Some(unread) = body {
+            body::discard(unread).await;
+        }
         let response = dialect.answer(result, route.method == Method::Get);
         self.0.metrics.observe(route.operation, response.status().as_u16(), started.elapsed());
         response
@@ -80,14 +88,17 @@ impl Control {
         route: &Route,
         params: Result<RawPathParams, RawPathParamsRejection>,
         parts: &Parts,
-        body: Body,
+        body: &mut Option<Body>,
     ) -> Result<Reply, Problem> {
         let params = params.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
         let names = Names::read(params.iter())?;
         let query = Query::read(route, parts.uri.query())?;
         let caller = self.0.access.admit(&peer(parts), &parts.headers, route.operation, &names).await?;
         let result = async {
-            let body = if has_body(route.operation) { body::read(body).await? } else { NOTHING };
+            let body = match body.take_if(|_| has_body(route.operation)) {
+                Some(body) => body::read(body).await?,
+                None => NOTHING,
+            };
             let request = Request { method: route.method, names: &names, query: &query, body: &body };
             self.perform(route, &request).await
         };

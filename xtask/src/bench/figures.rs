@@ -8,14 +8,26 @@ pub struct Figure {
     pub name: String,
     pub value: f64,
     pub unit: &'static str,
-    /// The greatest value that keeps the promise; `None` where nothing was promised.
-    pub promise: Option<f64>,
+    /// `None` where nothing was promised.
+    pub promise: Option<Promise>,
+}
+
+/// What a value must be to keep a promise.
+#[derive(Clone, Copy)]
+pub enum Promise {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 impl Figure {
-    /// A figure with a promise.
+    /// A figure that is promised not to be greater.
     pub fn promised(name: impl Into<String>, value: f64, unit: &'static str, promise: f64) -> Self {
-        Self { name: name.into(), value, unit, promise: Some(promise) }
+        Self { name: name.into(), value, unit, promise: Some(Promise::AtMost(promise)) }
+    }
+
+    /// A figure that is promised not to be smaller.
+    pub fn at_least(name: impl Into<String>, value: f64, unit: &'static str, promise: f64) -> Self {
+        Self { name: name.into(), value, unit, promise: Some(Promise::AtLeast(promise)) }
     }
 
     /// A figure for information.
@@ -25,7 +37,11 @@ impl Figure {
 
     /// Whether the promise is not kept.
     pub fn missed(&self) -> bool {
-        self.promise.is_some_and(|promise| self.value > promise)
+        match self.promise {
+            None => false,
+            Some(Promise::AtMost(promise)) => self.value > promise,
+            Some(Promise::AtLeast(promise)) => self.value < promise,
+        }
     }
 }
 
@@ -49,8 +65,11 @@ pub fn table(figures: &[Figure]) -> String {
     let _ = writeln!(text, "|{}|{}:|{}:|------|", "-".repeat(width + 2), "-".repeat(13), "-".repeat(13));
     for figure in figures {
         let measured = format!("{} {}", number(figure.value), figure.unit);
-        let promised =
-            figure.promise.map_or_else(String::new, |promise| format!("≤ {} {}", number(promise), figure.unit));
+        let promised = match figure.promise {
+            None => String::new(),
+            Some(Promise::AtMost(promise)) => format!("≤ {} {}", number(promise), figure.unit),
+            Some(Promise::AtLeast(promise)) => format!("≥ {} {}", number(promise), figure.unit),
+        };
         let kept = match (figure.promise, figure.missed()) {
             (None, _) => "",
             (Some(_), false) => "yes",
@@ -79,9 +98,14 @@ mod tests {
 
     #[test]
     fn a_missed_promise_is_marked() {
-        let figures = [Figure::promised("writes", 3.0, "", 0.0), Figure::plain("down time", 4.25, "s")];
+        let figures = [
+            Figure::promised("writes", 3.0, "", 0.0),
+            Figure::plain("down time", 4.25, "s"),
+            Figure::at_least("requests", 2.0, "/s", 3.0),
+            Figure::at_least("requests", 4.0, "/s", 3.0),
+        ];
         let table = table(&figures);
-        assert!(figures[0].missed() && !figures[1].missed());
+        assert_eq!(figures.each_ref().map(Figure::missed), [true, false, true, false]);
         assert!(table.contains("NO") && table.contains("4.2 s"), "{table}");
     }
 }

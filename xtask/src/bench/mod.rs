@@ -3,6 +3,7 @@
 //! Everything is measured from outside: by a client of the API server, by what jobs commit, and by the kernel's word on memory. A figure
 //! that misses its promise is marked, and the verb fails.
 
+mod api;
 mod children;
 mod figures;
 mod life;
@@ -21,7 +22,10 @@ use figures::Figure;
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     /// How many deployments are created to measure the operator
     #[arg(long, default_value_t = 100)]
     deployments: usize,
@@ -30,8 +34,18 @@ pub struct Args {
     window: u64,
 }
 
+/// What is measured, if not clusters and jobs.
+#[derive(clap::Subcommand)]
+enum What {
+    /// Measure the control API over mutual TLS, and what slow clients do to it
+    Api(api::Args),
+}
+
 /// Measures, and prints the table on stdout.
 pub fn run(args: &Args) -> Result<()> {
+    if let Some(What::Api(args)) = &args.what {
+        return api::run(args);
+    }
     prerequisites::check(prerequisites::ALL)?;
     let step = Step::start_plain("Build the release binary");
     workspace::run(&mut workspace::cargo(&["build", "--release", "--locked", "--package", "flinkctl"]))?;

@@ -111,6 +111,10 @@ impl Connection {
             () = seat.wanted() => false,
             () = seat.idle(limits.first_request, limits.idle) => false,
         };
+        if !stopping && !seat.was_used() {
+            // There is nothing to end in order, and others wait for what it holds.
+            return;
+        }
         connection.as_mut().graceful_shutdown();
         if stopping {
             return log(address, connection.await);

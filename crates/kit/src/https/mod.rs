@@ -62,7 +62,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 1024,
+            // Fewer than the files that a process may have open where nobody has raised their number.
+            connections: 768,
             connections_per_address: 512,
             streams: 100,
             head: 64 * 1024,

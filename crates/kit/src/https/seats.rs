@@ -122,6 +122,11 @@ impl Seat {
         self.state.leave.notified().await;
     }
 
+    /// Whether a request ever came.
+    pub fn was_used(&self) -> bool {
+        self.state.asked.load(Ordering::Relaxed)
+    }
+
     /// A request begins.
     pub fn busy(&self) -> Busy {
         self.state.busy.fetch_add(1, Ordering::AcqRel);

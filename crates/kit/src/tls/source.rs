@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
+use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12Archive, Pkcs12ImportPolicy};
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -118,22 +118,23 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
 }
 
 impl Store {
-    fn open(&self) -> Result<KeyStore, Error> {
+    /// Opens it in one of the two ways in which it can be looked at.
+    fn open<T>(&self, way: impl FnOnce(&[u8], &str) -> p12_keystore::Result<T>) -> Result<T, Error> {
         const JKS: [u8; 4] = [0xFE, 0xED, 0xFE, 0xED];
         let content = bytes(&self.path)?;
         let path = self.path.clone();
         if content.starts_with(&JKS) {
             return Err(Error::Jks { path });
         }
-        let opened = KeyStore::from_pkcs12(&content, self.password.reveal(), Pkcs12ImportPolicy::Relaxed);
-        opened.map_err(|source| match source {
+        way(&content, self.password.reveal()).map_err(|source| match source {
             p12_keystore::error::Error::MacError(_) => Error::Password { path, source },
             source => Error::NoStore { path, source },
         })
     }
 
     fn key(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
-        let store = self.open()?;
+        let store =
+            self.open(|content, password| KeyStore::from_pkcs12(content, password, Pkcs12ImportPolicy::Relaxed))?;
         let chain = store.entries().find_map(|(_, entry)| match entry {
             KeyStoreEntry::PrivateKeyChain(chain) if !chain.certs().is_empty() => Some(chain),
             _ => None,
@@ -143,14 +144,15 @@ impl Store {
         Ok((certificates, PrivatePkcs8KeyDer::from(chain.key().as_der().to_vec()).into()))
     }
 
+    /// The certificates that are marked as trusted, as Java does it. Older versions of openssl cannot mark any: then it is all but those of
+    /// private keys.
     fn authorities(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
-        let store = self.open()?;
-        let found: Vec<_> = store
-            .entries()
-            .filter_map(|(_, entry)| match entry {
-                KeyStoreEntry::Certificate(found) => Some(CertificateDer::from(found.as_der().to_vec())),
-                _ => None,
-            })
+        let found = self.open(Pkcs12Archive::from_pkcs12)?.certs;
+        let marked = found.iter().any(|one| one.trusted);
+        let found: Vec<_> = found
+            .iter()
+            .filter(|one| if marked { one.trusted } else { one.local_key_id.is_none() })
+            .map(|one| CertificateDer::from(one.cert.as_der().to_vec()))
             .collect();
         if found.is_empty() { Err(Error::NoAuthority { path: self.path.clone() }) } else { Ok(found) }
     }

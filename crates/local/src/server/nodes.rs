@@ -82,7 +82,7 @@ impl Stream {
         let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let path = format!("{}/{}", self.namespace, self.pod);
         let verb = match self.what {
-            What::PortForward => return Ok(format!("/portForward/{path}")),
+            What::PortForward => return Ok(format!("/portForward/{path}{}", ports(&query))),
             What::Attach => "attach",
             What::Exec => "exec",
         };
@@ -102,6 +102,18 @@ impl Stream {
         }
         Ok(format!("/{verb}/{path}/{container}?{}", asked.finish()))
     }
+}
+
+/// The ports that a client names beforehand. Those that come with streams of their own are not in the query.
+fn ports(query: &[(String, String)]) -> String {
+    let mut asked = form_urlencoded::Serializer::new(String::new());
+    for (_, list) in query.iter().filter(|(name, _)| name == "ports") {
+        list.split(',').for_each(|port| {
+            asked.append_pair("port", port);
+        });
+    }
+    let asked = asked.finish();
+    if asked.is_empty() { asked } else { format!("?{asked}") }
 }
 
 impl Nodes {
@@ -252,6 +264,7 @@ mod tests {
         assert_eq!(attach.target(&pod, "stdout=true").unwrap(), "/attach/n/p/c?output=1");
         let forward = Stream::of("/api/v1/namespaces/n/pods/p/portforward").unwrap();
         assert_eq!(forward.target(&pod, "").unwrap(), "/portForward/n/p");
+        assert_eq!(forward.target(&pod, "ports=80,81&ports=82").unwrap(), "/portForward/n/p?port=80&port=81&port=82");
         assert_eq!(Stream::of("/api/v1/namespaces/n/pods/p/log"), None);
     }
 }

@@ -22,7 +22,7 @@ pub(super) const PROTOCOL: &str = "SPDY/3.1+portforward.k8s.io";
 
 const CHUNK: usize = 32 * 1024;
 /// Pieces that may wait for a slow pod before the whole forward waits for it.
-const BACKLOG: usize = 64;
+pub(super) const BACKLOG: usize = 64;
 
 /// Connections that may wait for the second one of their streams.
 const OPENINGS: usize = 1000;
@@ -156,7 +156,7 @@ async fn connect(
     outgoing: mpsc::Sender<Vec<u8>>,
 ) {
     let failed = match TcpStream::connect(target).await {
-        Ok(stream) => carry(stream, data, pieces, &outgoing).await.err(),
+        Ok(stream) => carry(stream, pieces, |chunk| frame::data(data, false, chunk), &outgoing).await.err(),
         Err(error) => Some(error),
     };
     if let Some(why) = failed {
@@ -168,10 +168,11 @@ async fn connect(
     }
 }
 
-async fn carry(
+/// Carries what a client and a pod say to each other, until the pod has said all; `frame` wraps what the pod says.
+pub(super) async fn carry(
     stream: TcpStream,
-    data: u32,
     mut pieces: mpsc::Receiver<Vec<u8>>,
+    frame: impl Fn(&[u8]) -> Vec<u8>,
     outgoing: &mpsc::Sender<Vec<u8>>,
 ) -> std::io::Result<()> {
     let (mut reader, mut writer) = stream.into_split();
@@ -185,7 +186,7 @@ async fn carry(
         let mut chunk = vec![0; CHUNK];
         loop {
             let read = reader.read(&mut chunk).await?;
-            if read == 0 || outgoing.send(frame::data(data, false, &chunk[..read])).await.is_err() {
+            if read == 0 || outgoing.send(frame(&chunk[..read])).await.is_err() {
                 return std::io::Result::Ok(());
             }
         }

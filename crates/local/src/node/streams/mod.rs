@@ -7,6 +7,7 @@ mod exec;
 mod forward;
 mod frame;
 mod headers;
+mod ports;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -130,7 +131,12 @@ pub(super) fn attach(
 pub(super) fn forward(running: &Running, uid: &str, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
     let found = running.lists().pods.get(uid).cloned();
     let (address, end) = found.ok_or_else(|| Failure::bad_request("the pod does not run"))?;
-    upgrade(request, &[forward::PROTOCOL], move |socket| forward::serve(socket, address, end).boxed())
+    let protocols = [forward::PROTOCOL, ports::PROTOCOL];
+    if offered(request.headers()).iter().any(|one| one == forward::PROTOCOL) {
+        return upgrade(request, &protocols, move |socket| forward::serve(socket, address, end).boxed());
+    }
+    let wanted = ports::wanted(request.uri().query().unwrap_or_default())?;
+    upgrade(request, &protocols, move |socket| ports::serve(socket, address, wanted, end).boxed())
 }
 
 /// Clients send far smaller ones.

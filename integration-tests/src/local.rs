@@ -172,6 +172,14 @@ impl Local {
         process::of_instance(&self.options.data_dir, &self.network)
     }
 
+    /// Runs flinkctl as a user of the instance would, whatever its end: exit code, stdout, stderr.
+    pub async fn flinkctl(&self, arguments: &[&str]) -> Result<(Option<i32>, String, String)> {
+        let mut command = Command::new(&self.options.binary);
+        command.args(arguments).arg("--kube-config").arg(self.kubeconfig()).args(["--namespace", self.namespace()]);
+        let output = run(command).await?;
+        Ok((output.status.code(), output.stdout, output.stderr))
+    }
+
     /// Runs kubectl in the instance's namespace and returns what it printed; a failure carries kubectl's own words.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         self.kubectl_with(arguments, None).await
@@ -300,6 +308,7 @@ pub fn resource(kind: &str) -> Result<ApiResource> {
         "service" => ("", "v1", "Service"),
         "event" => ("", "v1", "Event"),
         "lease" => ("coordination.k8s.io", "v1", "Lease"),
+        "quota" => ("", "v1", "ResourceQuota"),
         other => bail!("these tests know no kind `{other}`"),
     };
     Ok(ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)))

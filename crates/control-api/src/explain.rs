@@ -169,12 +169,20 @@ pub fn explain(subject: &Subject<'_>) -> Explanation {
         advice: advice::of(&subject.what, verdict, &own.reason, &causes),
         next: next::of(&subject.what, verdict, subject.now),
         last_action: view.last_action,
-        parts: parts(&subject.what),
+        parts: parts_of(&subject.what),
         reason: own.reason,
         message: own.message,
         since: own.since,
         causes,
         events,
+    }
+}
+
+impl Explanation {
+    /// Whether an event is about the resource itself, or about one of its parts.
+    fn is_about(&self, event: &Event) -> bool {
+        let names = |kind: &str, name: &str| event.about == format!("{kind} {name}");
+        names(&self.kind, &self.name) || self.parts.iter().any(|part| names(&part.kind, &part.name))
     }
 }
 
@@ -195,6 +203,54 @@ impl Event {
             count: series.and_then(|series| series.count).or(event.count).unwrap_or(1).max(1),
         }
     }
+}
+
+/// Whether an event of Kubernetes is about a resource, or about what was made for it.
+pub fn concerns(what: &What<'_>, event: &KubernetesEvent) -> bool {
+    let kind = event.involved_object.kind.as_deref().unwrap_or_default();
+    let name = event.involved_object.name.as_deref().unwrap_or_default();
+    let view = View::of(what);
+    if kind == view.kind && name == view.name() {
+        return true;
+    }
+    let (cluster, job) = place(what);
+    match what {
+        What::Deployment { jobs, .. } => match kind {
+            "FlinkCluster" => name == cluster,
+            "FlinkJob" => jobs.iter().any(|job| job.metadata.name.as_deref() == Some(name)),
+            _ => made_for_cluster(cluster, kind, name),
+        },
+        What::Cluster { .. } => made_for_cluster(cluster, kind, name),
+        What::Job { .. } => {
+            let bootstrap = names::bootstrap(cluster, job.unwrap_or_default());
+            kind == "Job" && name == bootstrap || kind == "Pod" && parts(name, &bootstrap) == 1
+        }
+    }
+}
+
+fn made_for_cluster(cluster: &str, kind: &str, name: &str) -> bool {
+    let supervisor = names::supervisor(cluster);
+    let numbers = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.split('-').all(is_number));
+    match kind {
+        "Pod" => {
+            numbers(&format!("jobmanager-{cluster}-"))
+                || numbers(&format!("taskmanager-{cluster}-"))
+                || parts(name, &supervisor) == 2
+        }
+        "ReplicaSet" => parts(name, &supervisor) == 1,
+        "Deployment" => name == supervisor,
+        "Service" => name == names::job_manager_service(cluster),
+        _ => false,
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// How many parts a name has after a prefix and a dash; names of other clusters may begin alike.
+fn parts(name: &str, prefix: &str) -> usize {
+    name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).map_or(0, |rest| rest.split('-').count())
 }
 
 /// What the kinds have in common.
@@ -326,7 +382,7 @@ fn words<const N: usize>(words: [Option<String>; N]) -> Vec<String> {
     words.into_iter().flatten().filter(|word| !word.is_empty()).collect()
 }
 
-fn parts(what: &What<'_>) -> Vec<Part> {
+fn parts_of(what: &What<'_>) -> Vec<Part> {
     let jobs = |jobs: &[&FlinkJob]| jobs.iter().map(|job| part(&View::job(job))).collect::<Vec<_>>();
     match what {
         What::Deployment { cluster, jobs: all, .. } => {

@@ -228,22 +228,24 @@ fn schemas() -> Map<String, Value> {
         ("Watched", schemars::schema_for!(Watched<Value>)),
     ];
     for (name, schema) in own {
-        schemas.append(&mut lifted(name, schema.to_value()));
+        schemas.append(&mut lifted(name, &schema.to_value()));
     }
     schemas
 }
 
 /// A schema by its name, with what it defines within itself beside it.
-fn lifted(name: &str, mut schema: Value) -> Map<String, Value> {
+fn lifted(name: &str, schema: &Value) -> Map<String, Value> {
     let mut all = Map::new();
+    // Definitions speak of each other.
+    let text = schema.to_string().replace("#/$defs/", "#/components/schemas/");
+    let mut schema: Value = serde_json::from_str(&text).expect("it was JSON before");
     if let Some(members) = schema.as_object_mut() {
         members.remove("$schema");
         if let Some(Value::Object(definitions)) = members.remove("$defs") {
             all.extend(definitions);
         }
     }
-    let text = schema.to_string().replace("#/$defs/", "#/components/schemas/");
-    all.insert(name.to_owned(), serde_json::from_str(&text).expect("it was JSON before"));
+    all.insert(name.to_owned(), schema);
     all
 }
 

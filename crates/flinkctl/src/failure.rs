@@ -61,6 +61,11 @@ impl Failure {
         }
     }
 
+    /// What failed, and what to do about it, for those that go on.
+    pub fn parts(&self) -> (&str, Option<&str>) {
+        (&self.message, self.hint.as_deref())
+    }
+
     /// Says it, on stderr.
     pub fn tell(&self) {
         eprintln!("error: {}", self.message);

@@ -6,13 +6,17 @@
 mod certs;
 mod commands;
 mod connection;
+mod doctor;
 mod dress;
 mod exit;
 mod failure;
 mod names;
+mod namespace;
+mod preview;
 mod print;
 mod session;
 mod spec;
+mod validate;
 mod wait;
 
 use std::process::ExitCode;

@@ -4,9 +4,11 @@
 //! nothing more is done now. No I/O, no clock, no randomness: time comes in, ids are derived. Every effect is
 //! idempotent and names what it is about, so that one that runs twice, late, or from a deposed leader is harmless.
 
+pub mod change;
 pub mod cluster;
 pub mod command;
 pub mod deployment;
+pub mod desired;
 pub mod ids;
 pub mod job;
 pub mod notice;

@@ -4,6 +4,7 @@ mod cli;
 pub mod controllers;
 mod files;
 pub mod instance;
+pub mod judge;
 pub mod kubeconfig;
 pub mod lock;
 mod logs;

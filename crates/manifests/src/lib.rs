@@ -10,6 +10,8 @@ mod container;
 mod flink_pod;
 mod image;
 mod metadata;
+mod quantity;
+pub mod room;
 mod service;
 mod supervisor;
 
@@ -17,6 +19,7 @@ pub use bootstrap::{Launch, bootstrap_job};
 pub use configuration::DEFAULTS;
 pub use flink_pod::{job_manager_pod, task_manager_pod};
 pub use image::{Image, supervisor_image};
+pub use quantity::Quantity;
 pub use service::job_manager_service;
 pub use supervisor::supervisor_deployment;
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::key::{self, Key};
-use crate::pod::{DeploymentState, PodState};
+use crate::pod::{self, DeploymentState, PodState};
 
 /// A supervisor Deployment as it is compared with its manifest.
 pub type Supervisor = Projection<Deployment, Value, DeploymentState>;
@@ -90,21 +90,15 @@ impl Caches {
         (!texts.is_empty()).then(|| texts.join("; "))
     }
 
-    /// Why no supervisor of the cluster works, as far as Kubernetes says. One that works does so beside others that do not.
+    /// Why no supervisor of the cluster works, as far as Kubernetes says.
     pub fn supervisor_trouble(&self, cluster: &str) -> Option<String> {
         let pods = self.pods.matching(|pod| key::cluster_label(&pod.metadata).as_deref() == Some(cluster));
-        if pods.iter().any(|pod| pod.status.ready()) {
-            return None;
-        }
-        let of_pod = |pod: &std::sync::Arc<SupervisorPod>| {
-            let name = pod.metadata.name.as_deref().unwrap_or_default();
-            Some(format!("pod {name}: {}", pod.status.trouble()?))
-        };
-        let refused = || {
-            let deployment = self.supervisors.get(&names::supervisor(cluster)).filter(|_| pods.is_empty())?;
-            Some(format!("Deployment {}: {}", names::supervisor(cluster), deployment.status.refused()?))
-        };
-        pods.iter().find_map(of_pod).or_else(refused)
+        let name = names::supervisor(cluster);
+        let deployment = self.supervisors.get(&name);
+        pod::trouble(
+            pods.iter().map(|pod| (pod.metadata.name.as_deref().unwrap_or_default(), &pod.status)),
+            deployment.as_ref().map(|deployment| (name.as_str(), &deployment.status)),
+        )
     }
 
     /// Clusters that have a supervisor, whether the cluster exists or not.

@@ -9,7 +9,7 @@ mod control;
 mod farewell;
 mod key;
 mod metrics;
-mod pod;
+pub mod pod;
 mod reconcile;
 
 use kit::events::Events;

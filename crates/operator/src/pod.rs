@@ -59,6 +59,22 @@ struct Terminated {
     message: String,
 }
 
+/// Why no supervisor of a cluster works, as far as its pods and its Deployment say. One that works does so beside others that do not.
+pub fn trouble<'a>(
+    pods: impl Iterator<Item = (&'a str, &'a PodState)>,
+    deployment: Option<(&str, &DeploymentState)>,
+) -> Option<String> {
+    let pods: Vec<_> = pods.collect();
+    if pods.iter().any(|(_, pod)| pod.ready()) {
+        return None;
+    }
+    let refused = || {
+        let (name, deployment) = deployment.filter(|_| pods.is_empty())?;
+        Some(format!("Deployment {name}: {}", deployment.refused()?))
+    };
+    pods.iter().find_map(|(name, pod)| Some(format!("pod {name}: {}", pod.trouble()?))).or_else(refused)
+}
+
 /// Reasons of a waiting container that are no trouble.
 const ORDINARY: [&str; 3] = ["", "ContainerCreating", "PodInitializing"];
 

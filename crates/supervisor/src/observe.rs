@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use api::annotations::{self, Requested as Asked};
+use api::annotations;
 use api::record::{ClusterNext, ClusterPhase, ClusterRecord, JobPhase, JobRecord, Restore, Stop};
-use api::{FlinkCluster, FlinkJob, SavepointMode, UnmanagedJobs, digest, labels, names};
-use jiff::{SignedDuration, Timestamp};
+use api::{labels, names};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use lifecycle::Reading;
-use lifecycle::cluster::{self, JobView, PodState, PodView, Role, ServiceView};
-use lifecycle::command::{Request, Requested};
+use lifecycle::cluster::{JobView, PodState, PodView, Role, ServiceView};
 use lifecycle::job::{
     self, BootstrapView, Cluster, ClusterState, Evidence, Found, Looked, OperationView, Outcome, Slots,
 };
@@ -19,77 +18,9 @@ use serde::Deserialize;
 use crate::caches::{Caches, ContainerStatus, JobObject, PodObject};
 use crate::jobmanager::JobManager;
 
-/// What the annotations of an object ask for.
-fn request(meta: &ObjectMeta) -> Option<Request> {
-    let annotations = meta.annotations.as_ref();
-    let action = match annotations::requested(annotations) {
-        Asked::Nothing => return None,
-        Asked::Action(action) => Requested::Known(action),
-        Asked::Invalid(text) => Requested::Invalid(text),
-    };
-    let stamp = annotations::action_timestamp(annotations);
-    Some(Request {
-        id: stamp.or(meta.resource_version.as_deref()).unwrap_or_default().to_owned(),
-        stamped: stamp.is_some(),
-        action,
-        without_savepoint: annotations::without_savepoint(annotations),
-    })
-}
-
 /// Whether the object, of which we have no record yet, still says what an earlier command of the original's days was to do without.
 pub fn has_leftover(meta: &ObjectMeta, recorded: bool) -> bool {
     !recorded && annotations::leftover_without_savepoint(meta.annotations.as_ref())
-}
-
-fn supervised(meta: &ObjectMeta) -> bool {
-    meta.finalizers.iter().flatten().any(|finalizer| finalizer == names::SUPERVISOR_FINALIZER)
-}
-
-fn signed(duration: std::time::Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
-}
-
-/// What the user wants of the cluster.
-pub fn cluster_desired(object: &FlinkCluster) -> cluster::Desired {
-    let spec = &object.spec;
-    let (min, max) = spec.task_manager_limits();
-    let sections = digest::cluster(spec);
-    let parts = [sections.runtime, sections.job_manager, sections.task_manager, sections.flink_configuration];
-    cluster::Desired {
-        deleting: object.metadata.deletion_timestamp.is_some(),
-        supervised: supervised(&object.metadata),
-        digest: digest::of(&parts),
-        task_managers: spec.task_managers(),
-        min_task_managers: min,
-        max_task_managers: max,
-        task_slots: spec.task_manager.slots(),
-        rescale_policy: spec.supervisor.rescale_policy(),
-        rescale_delay: signed(spec.supervisor.rescale_delay()),
-        task_timeout: signed(spec.supervisor.task_timeout()),
-        cancel_unmanaged: spec.supervisor.unmanaged_jobs() == UnmanagedJobs::Cancel,
-        request: request(&object.metadata),
-    }
-}
-
-/// What the user wants of the job.
-pub fn job_desired(object: &FlinkJob) -> job::Desired {
-    let spec = &object.spec;
-    job::Desired {
-        uid: object.metadata.uid.clone().unwrap_or_default(),
-        deleting: object.metadata.deletion_timestamp.is_some(),
-        supervised: supervised(&object.metadata),
-        parallelism: spec.parallelism(),
-        digest: digest::job(spec).bootstrap.unwrap_or_default(),
-        savepoint_automatic: spec.savepoint.mode() == SavepointMode::Automatic,
-        savepoint_path: spec.savepoint.path().map(str::to_owned),
-        recorded_savepoint: object.status.as_ref().and_then(|status| status.savepoint_path()).map(str::to_owned),
-        savepoint_interval: spec.savepoint.interval().map(signed),
-        savepoint_target: spec.savepoint.target_path().unwrap_or_default().to_owned(),
-        restart_policy: spec.restart.policy(),
-        restart_delay: signed(spec.restart.delay()),
-        restart_timeout: signed(spec.restart.timeout()),
-        request: request(&object.metadata),
-    }
 }
 
 /// JobManager and TaskManager pods that the cluster owns, and those that the original left without an owner.
@@ -197,29 +128,6 @@ pub fn service(caches: &Caches, name: &str, cluster_uid: &str) -> Option<Service
     let meta = &service.metadata;
     (owned_by(meta, cluster_uid) || ownerless(meta))
         .then(|| ServiceView { uid: meta.uid.clone().unwrap_or_default(), deleting: meta.deletion_timestamp.is_some() })
-}
-
-/// A job as its cluster sees it. A job whose record cannot be read counts as live.
-pub fn job_view(object: &FlinkJob) -> JobView {
-    let name = object.metadata.name.clone().unwrap_or_default();
-    let wanted = object.spec.parallelism();
-    let supervised = supervised(&object.metadata);
-    let Ok(record) = job::status::record(object) else {
-        return JobView { name, slots: wanted, live: true, settled: false, supervised, flink_id: None };
-    };
-    let held = record.attempt.as_ref().map_or(wanted, |attempt| attempt.parallelism);
-    let (slots, live) = match &record.phase {
-        JobPhase::New | JobPhase::Waiting { .. } => (wanted, false),
-        JobPhase::Adopting { .. } | JobPhase::Submitting { .. } | JobPhase::Running => (held, true),
-        JobPhase::Stopping { next, .. } => match next {
-            api::record::JobNext::Restart => (held.max(wanted), true),
-            _ => (held, true),
-        },
-        JobPhase::Ended { .. } | JobPhase::Terminated => (0, false),
-    };
-    let settled = matches!(record.phase, JobPhase::Running | JobPhase::Ended { .. } | JobPhase::Terminated);
-    let flink_id = record.attempt.map(|attempt| attempt.job_id);
-    JobView { name, slots, live, settled, supervised, flink_id }
 }
 
 /// The slots for a job among the registered ones, of which there can be `most`. A job that wants more than there can be keeps no other

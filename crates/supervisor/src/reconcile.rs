@@ -16,7 +16,7 @@ use kit::projection::Parsed;
 use kit::{Object, Outcome as Written};
 use kube::{Api, Resource};
 use lifecycle::cluster::{self, JobView, PodView};
-use lifecycle::{Notice, Reading, Refusal, job};
+use lifecycle::{Notice, Reading, Refusal, desired, job};
 use tokio::time::Instant;
 
 use crate::act::{Actor, Error};
@@ -152,7 +152,7 @@ impl Reconciler {
     }
 
     fn views(&self) -> Vec<JobView> {
-        self.caches.jobs.all().iter().filter_map(|job| job.valid().map(observe::job_view)).collect()
+        self.caches.jobs.all().iter().filter_map(|job| job.valid().map(desired::job_view)).collect()
     }
 
     /// Steps on the cluster, or on one of its jobs, as long as the next step follows at once.
@@ -206,7 +206,7 @@ impl Reconciler {
         }
         let now = Timestamp::now();
         let uid = Self::uid(&object);
-        let desired = observe::cluster_desired(&object);
+        let desired = desired::cluster(&object);
         let observed = cluster::Observed {
             record: &record,
             desired: &desired,
@@ -289,11 +289,11 @@ impl Reconciler {
             return Ok(stale());
         }
         let now = Timestamp::now();
-        let desired = observe::job_desired(object);
+        let desired = desired::job(object);
         let pods = observe::pods(&self.caches, &Self::uid(&owner));
         let foreign = observe::foreign_pods(&self.caches, &Self::uid(&owner));
         let jobs = self.views();
-        let most = cluster::most_slots(&observe::cluster_desired(&owner));
+        let most = cluster::most_slots(&desired::cluster(&owner));
         let slots = |registered| observe::slots(&jobs, name, registered, most);
         let mut view = observe::cluster_of(&cluster_record, &pods, foreign, slots, self.manager.as_ref(), now);
         let short = names::short_job_name(&self.actor.cluster, name).unwrap_or(name);

@@ -74,9 +74,11 @@ impl Request {
         let outrun = self.verb == "patch" && *code == 422 && message == FAILED_TEST;
         // A namespace that is being terminated takes nothing new, which those in it find out by trying.
         let late = self.verb == "create" && *code == 403 && message.ends_with(TERMINATING);
+        // A quota is there to refuse.
+        let no_room = *code == 403 && message.contains("exceeded quota");
         // Who asked was killed before the answer came.
         let hung_up = *code == 504 && message.ends_with("context canceled");
-        !outrun && !late && !hung_up && matches!(code, 400 | 401 | 403 | 405 | 406 | 415 | 422 | 500..)
+        !outrun && !late && !no_room && !hung_up && matches!(code, 400 | 401 | 403 | 405 | 406 | 415 | 422 | 500..)
     }
 }
 

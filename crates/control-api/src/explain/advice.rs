@@ -1,8 +1,11 @@
 //! What a person can do, by reason.
 //!
-//! Commands are complete: `{cluster}`, `{job}` (the name within the cluster), `{name}` (the resource) and `{namespace}` are filled in.
+//! Commands are complete: `{cluster}`, `{job}` (the name within the cluster), `{namespace}`, and the resources in which the definitions of
+//! job and cluster stand, which may be their deployment, are filled in.
 
 use api::conditions::reasons as why;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Advice, Cause, Verdict, View, What, place};
 
@@ -47,16 +50,16 @@ const fn entry(
 use Nature::{Fine, Passing, Rest, Trouble};
 use On::{Any, Cluster, Job};
 
-const EDIT_JOB: (On, &str) = (Job, "kubectl edit fj {name} -n {namespace}");
-const EDIT_CLUSTER: (On, &str) = (Any, "kubectl edit fc {cluster} -n {namespace}");
+const EDIT_JOB: (On, &str) = (Job, "kubectl edit {job-definition} -n {namespace}");
+const EDIT_CLUSTER: (On, &str) = (Any, "kubectl edit {cluster-definition} -n {namespace}");
 const START_JOB: (On, &str) = (Job, "flinkctl job start --cluster-name={cluster} --job-name={job}");
 const START_ANEW: (On, &str) =
     (Job, "flinkctl job start --cluster-name={cluster} --job-name={job} --without-savepoint");
 const START_CLUSTER: (On, &str) = (Any, "flinkctl cluster start --cluster-name={cluster}");
 const FORGET: (On, &str) = (Job, "flinkctl savepoint forget --cluster-name={cluster} --job-name={job}");
 const EXPLAIN_CLUSTER: (On, &str) = (Job, "flinkctl explain cluster {cluster}");
-const LOGS: (On, &str) = (Any, "flinkctl logs jobmanager --cluster-name={cluster}");
-const SUPERVISOR_LOGS: (On, &str) = (Any, "kubectl logs deployment/supervisor-{cluster} -n {namespace} --tail=50");
+const LOGS: (On, &str) = (Any, "flinkctl logs {cluster} --of=jobmanager --tail=100");
+const SUPERVISOR_LOGS: (On, &str) = (Any, "flinkctl logs {cluster} --of=supervisor --tail=50");
 const PODS: (On, &str) = (Any, "kubectl get pods -l clusterName={cluster} -n {namespace} -o wide");
 const QUOTA: (On, &str) = (Any, "kubectl describe resourcequota -n {namespace}");
 const DOCTOR: (On, &str) = (Any, "flinkctl doctor --namespace={namespace}");
@@ -172,7 +175,11 @@ const TABLE: &[Entry] = &[
         why::IMAGE_ERROR,
         Trouble,
         "Mend the name of the image, see that it is in its registry, and that pullSecrets names a Secret with credentials for it. On flinkctl local, map it with --image NAME=DIR. A changed definition is tried at once.",
-        &[EDIT_JOB, (Cluster, "kubectl edit fc {cluster} -n {namespace}"), (Any, "kubectl get secrets -n {namespace}")],
+        &[
+            EDIT_JOB,
+            (Cluster, "kubectl edit {cluster-definition} -n {namespace}"),
+            (Any, "kubectl get secrets -n {namespace}"),
+        ],
     ),
     entry(
         why::UNSCHEDULABLE,
@@ -337,10 +344,27 @@ fn fill(entry: &Entry, what: &What<'_>) -> Advice {
     };
     let filled = |text: &str| {
         let text = text.replace("{cluster}", cluster).replace("{job}", job.unwrap_or("JOB"));
-        text.replace("{name}", view.name()).replace("{namespace}", namespace)
+        let text = text.replace("{job-definition}", &definition(what, true)).replace("{namespace}", namespace);
+        text.replace("{cluster-definition}", &definition(what, false))
     };
     let commands = entry.commands.iter().filter(|(on, _)| fits(*on)).map(|(_, text)| filled(text)).collect();
     Advice { text: entry.text.to_owned(), commands }
+}
+
+/// What is to be edited: a deployment puts back what is edited elsewhere.
+fn definition(what: &What<'_>, of_job: bool) -> String {
+    let owned = |meta: &ObjectMeta| {
+        let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        controller.filter(|owner| owner.kind == "FlinkDeployment").map(|owner| format!("fd {}", owner.name))
+    };
+    let (cluster, _) = place(what);
+    match what {
+        What::Deployment { .. } => Some(format!("fd {cluster}")),
+        What::Cluster { cluster, .. } => owned(&cluster.metadata),
+        What::Job { job, cluster } if of_job || cluster.is_none() => owned(&job.metadata),
+        What::Job { cluster, .. } => cluster.and_then(|cluster| owned(&cluster.metadata)),
+    }
+    .unwrap_or_else(|| if of_job { format!("fj {}", View::of(what).name()) } else { format!("fc {cluster}") })
 }
 
 #[cfg(test)]

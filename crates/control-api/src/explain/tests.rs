@@ -75,7 +75,9 @@ fn a_wrong_class_is_told_with_what_to_do_and_when_it_is_tried_again() {
     }}});
     let job = job(conditions(false, true, "WrongClass", message), record);
     let mut subject = subject(What::Job { job: &job, cluster: None });
-    subject.events = vec![event("NotStarted", message, -20), event("Starting", "attempt 1", -40)];
+    let started = Event { warning: false, about: "FlinkJob demo-clicks".into(), ..event("Starting", "attempt 1", -40) };
+    let pulled = Event { warning: false, about: "Pod bootstrap".into(), ..event("Pulled", "image", -35) };
+    subject.events = vec![event("NotStarted", message, -20), started, pulled];
     let explanation = explain(&subject);
     assert_eq!(explanation.verdict, Verdict::Stalled);
     assert_eq!(explanation.next[0].at, Some(at(40)));
@@ -156,4 +158,44 @@ fn a_new_generation_that_nobody_has_looked_at_is_not_ready() {
     assert_eq!(explain(&subject(What::Job { job: &job, cluster: None })).verdict, Verdict::Progressing);
     job.status = None;
     assert_eq!(explain(&subject(What::Job { job: &job, cluster: None })).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn events_of_other_clusters_are_not_taken_for_ours() {
+    let (cluster, job) = (cluster(Vec::new(), Value::Null), job(Vec::new(), Value::Null));
+    let event = |kind: &str, name: &str| -> KubernetesEvent {
+        serde_json::from_value(json!({ "metadata": {}, "involvedObject": { "kind": kind, "name": name } })).unwrap()
+    };
+    let of_cluster = What::Cluster { cluster: &cluster, jobs: Vec::new() };
+    let of_job = What::Job { job: &job, cluster: Some(&cluster) };
+    for (what, kind, name, wanted) in [
+        (&of_cluster, "FlinkCluster", "demo", true),
+        (&of_cluster, "FlinkCluster", "demo-2", false),
+        (&of_cluster, "Pod", "jobmanager-demo-3", true),
+        (&of_cluster, "Pod", "taskmanager-demo-3-0", true),
+        (&of_cluster, "Pod", "taskmanager-demo-x-3-0", false),
+        (&of_cluster, "Pod", "supervisor-demo-5f9c-abcde", true),
+        (&of_cluster, "Pod", "supervisor-demo-2-5f9c-abcde", false),
+        (&of_cluster, "Deployment", "supervisor-demo", true),
+        (&of_cluster, "FlinkJob", "demo-clicks", false),
+        (&of_job, "FlinkJob", "demo-clicks", true),
+        (&of_job, "Job", "bootstrap-demo-clicks", true),
+        (&of_job, "Pod", "bootstrap-demo-clicks-abcde", true),
+        (&of_job, "Pod", "bootstrap-demo-clicks-2-abcde", false),
+        (&of_job, "Pod", "jobmanager-demo-3", false),
+    ] {
+        assert_eq!(concerns(what, &event(kind, name)), wanted, "{kind} {name}");
+    }
+}
+
+#[test]
+fn what_a_deployment_declares_is_edited_there() {
+    let mut job = job(conditions(false, true, "WrongClass", "no such class"), Value::Null);
+    let commands = |job: &FlinkJob| explain(&subject(What::Job { job, cluster: None })).advice[0].commands.clone();
+    assert_eq!(commands(&job), ["kubectl edit fj demo-clicks -n flink"]);
+    job.metadata.owner_references = serde_json::from_value(json!([{
+        "apiVersion": "nextbreakpoint.com/v1", "kind": "FlinkDeployment", "name": "demo", "uid": "d", "controller": true,
+    }]))
+    .unwrap();
+    assert_eq!(commands(&job), ["kubectl edit fd demo -n flink"]);
 }

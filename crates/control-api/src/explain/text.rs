@@ -2,10 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Explanation, Verdict};
+use super::{Event, Explanation, Verdict};
 
 /// Least width that is worth wrapping for.
 const NARROWEST: usize = 40;
+/// How many events people are shown.
+const MOST_EVENTS: usize = 8;
 /// Width of the names at the left.
 const LEFT: usize = 13;
 
@@ -66,12 +68,15 @@ fn advice(page: &mut Page, explanation: &Explanation) {
 }
 
 fn events(page: &mut Page, explanation: &Explanation, now: Timestamp) {
-    if explanation.events.is_empty() {
+    // What goes well in a pod fills pages; `-o json` has it.
+    let told = |event: &&Event| event.warning || explanation.is_about(event);
+    let events: Vec<&Event> = explanation.events.iter().filter(told).take(MOST_EVENTS).collect();
+    if events.is_empty() {
         return;
     }
     page.line("");
     page.line("Events");
-    for event in &explanation.events {
+    for event in events {
         let age = event.time.map_or_else(|| "?".to_owned(), |time| span(now.duration_since(time)));
         let kind = if event.warning { "warning" } else { "normal" };
         let times = if event.count > 1 { format!(" ({} times)", event.count) } else { String::new() };

@@ -7,6 +7,7 @@ use control_api::route::Action;
 use serde_json::json;
 
 use super::action::{self, DeleteArgs, SavepointArgs, WaitArgs};
+use super::ahead::{self, DryRunArgs, Number, ScaleArgs};
 use super::{create, deployment};
 use crate::Result;
 use crate::names::ClusterName;
@@ -33,7 +34,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  flinkctl cluster stop --cluster-name=demo --wait")]
     Stop(Start),
     /// Set the number of TaskManagers
-    #[command(after_help = "Example:\n  flinkctl cluster scale demo --task-managers=4")]
+    #[command(after_help = "Example:\n  flinkctl cluster scale demo --task-managers=4 --dry-run")]
     Scale(Scale),
 }
 
@@ -47,6 +48,8 @@ struct SpecArgs {
 #[derive(clap::Args)]
 pub struct Create {
     #[command(flatten)]
+    ahead: DryRunArgs,
+    #[command(flatten)]
     name: ClusterName,
     #[command(flatten)]
     spec: SpecArgs,
@@ -58,6 +61,8 @@ pub struct Create {
 
 #[derive(clap::Args)]
 pub struct Update {
+    #[command(flatten)]
+    ahead: DryRunArgs,
     #[command(flatten)]
     name: ClusterName,
     #[command(flatten)]
@@ -101,6 +106,8 @@ pub struct Start {
 #[derive(clap::Args)]
 pub struct Scale {
     #[command(flatten)]
+    ahead: ScaleArgs,
+    #[command(flatten)]
     name: ClusterName,
     /// Wanted number of TaskManagers
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
@@ -115,10 +122,17 @@ impl Command {
     pub async fn run(self) -> Result {
         match self {
             Self::Create(args) => {
-                create::create(&Resource::cluster(args.name.0), &args.spec.cluster_spec, &args.wait, &args.client).await
+                create::create(
+                    &Resource::cluster(args.name.0),
+                    &args.spec.cluster_spec,
+                    args.ahead,
+                    &args.wait,
+                    &args.client,
+                )
+                .await
             }
             Self::Update(args) => {
-                create::update(&Resource::cluster(args.name.0), &args.spec.cluster_spec, &args.client).await
+                create::update(&Resource::cluster(args.name.0), &args.spec.cluster_spec, args.ahead, &args.client).await
             }
             Self::Delete(args) => {
                 action::delete(&Resource::cluster(args.name.0), &args.delete, &args.wait, &args.client).await
@@ -127,8 +141,16 @@ impl Command {
             Self::Start(args) => args.run(Action::Start).await,
             Self::Stop(args) => args.run(Action::Stop).await,
             Self::Scale(args) => {
+                let resource = Resource::cluster(args.name.0);
+                let number = Number::TaskManagers(args.task_managers);
+                if args.ahead.ahead.dry_run {
+                    return ahead::scale(&resource, number, &args.client).await;
+                }
+                if !args.ahead.force {
+                    ahead::refuse(&resource, number, &args.client).await?;
+                }
                 let body = json!({ "taskManagers": args.task_managers });
-                action::act(&Resource::cluster(args.name.0), Action::Scale, body, &args.wait, &args.client).await
+                action::act(&resource, Action::Scale, body, &args.wait, &args.client).await
             }
         }
     }

@@ -6,13 +6,23 @@ use std::time::Duration;
 use control_api::route::Operation;
 
 use super::action::{WaitArgs, said};
+use super::ahead::DryRunArgs;
 use crate::print::{Format, Habit};
 use crate::session::{ClientArgs, Resource, Session};
 use crate::wait::{self, Until};
 use crate::{Result, spec};
 
 /// Creates a resource from a file.
-pub async fn create(resource: &Resource, file: &Path, wait: &WaitArgs, client: &ClientArgs) -> Result {
+pub async fn create(
+    resource: &Resource,
+    file: &Path,
+    ahead: DryRunArgs,
+    wait: &WaitArgs,
+    client: &ClientArgs,
+) -> Result {
+    if ahead.dry_run {
+        return super::ahead::spec(resource, file, true, client).await;
+    }
     let spec = spec::read(file, resource.target)?;
     let session = Session::open(client, Habit::Original).await?;
     let request = resource.request(Operation::Create).body(spec.body);
@@ -32,7 +42,10 @@ pub async fn create(resource: &Resource, file: &Path, wait: &WaitArgs, client: &
 }
 
 /// Replaces the spec of a resource by that of a file.
-pub async fn update(resource: &Resource, file: &Path, client: &ClientArgs) -> Result {
+pub async fn update(resource: &Resource, file: &Path, ahead: DryRunArgs, client: &ClientArgs) -> Result {
+    if ahead.dry_run {
+        return super::ahead::spec(resource, file, false, client).await;
+    }
     let spec = spec::read(file, resource.target)?;
     let session = Session::open(client, Habit::Original).await?;
     let mut request = resource.request(Operation::Update).body(spec.body);

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use control_api::route::Operation;
 
 use super::action::{self, DeleteArgs, WaitArgs};
+use super::ahead::DryRunArgs;
 use super::create;
 use crate::Result;
 use crate::names::DeploymentName;
@@ -31,6 +32,8 @@ pub enum Command {
 #[derive(clap::Args)]
 pub struct Create {
     #[command(flatten)]
+    ahead: DryRunArgs,
+    #[command(flatten)]
     name: DeploymentName,
     #[command(flatten)]
     spec: SpecArgs,
@@ -49,6 +52,8 @@ struct SpecArgs {
 
 #[derive(clap::Args)]
 pub struct Update {
+    #[command(flatten)]
+    ahead: DryRunArgs,
     #[command(flatten)]
     name: DeploymentName,
     #[command(flatten)]
@@ -82,10 +87,11 @@ impl Command {
         match self {
             Self::Create(args) => {
                 let resource = Resource::deployment(args.name.0);
-                create::create(&resource, &args.spec.deployment_spec, &args.wait, &args.client).await
+                create::create(&resource, &args.spec.deployment_spec, args.ahead, &args.wait, &args.client).await
             }
             Self::Update(args) => {
-                create::update(&Resource::deployment(args.name.0), &args.spec.deployment_spec, &args.client).await
+                create::update(&Resource::deployment(args.name.0), &args.spec.deployment_spec, args.ahead, &args.client)
+                    .await
             }
             Self::Delete(args) => {
                 action::delete(&Resource::deployment(args.name.0), &args.delete, &args.wait, &args.client).await

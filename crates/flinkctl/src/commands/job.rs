@@ -8,6 +8,7 @@ use control_client::Request;
 use serde_json::{Value, json};
 
 use super::action::{self, DeleteArgs, SavepointArgs, WaitArgs};
+use super::ahead::{self, DryRunArgs, Number, ScaleArgs};
 use super::{create, deployment};
 use crate::Result;
 use crate::names::JobName;
@@ -55,6 +56,8 @@ struct SpecArgs {
 #[derive(clap::Args)]
 pub struct Create {
     #[command(flatten)]
+    ahead: DryRunArgs,
+    #[command(flatten)]
     name: JobName,
     #[command(flatten)]
     spec: SpecArgs,
@@ -66,6 +69,8 @@ pub struct Create {
 
 #[derive(clap::Args)]
 pub struct Update {
+    #[command(flatten)]
+    ahead: DryRunArgs,
     #[command(flatten)]
     name: JobName,
     #[command(flatten)]
@@ -109,6 +114,8 @@ pub struct Start {
 #[derive(clap::Args)]
 pub struct Scale {
     #[command(flatten)]
+    ahead: ScaleArgs,
+    #[command(flatten)]
     name: JobName,
     /// Wanted parallelism
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
@@ -128,9 +135,11 @@ impl Command {
     pub async fn run(self) -> Result {
         match self {
             Self::Create(args) => {
-                create::create(&resource(args.name), &args.spec.job_spec, &args.wait, &args.client).await
+                create::create(&resource(args.name), &args.spec.job_spec, args.ahead, &args.wait, &args.client).await
             }
-            Self::Update(args) => create::update(&resource(args.name), &args.spec.job_spec, &args.client).await,
+            Self::Update(args) => {
+                create::update(&resource(args.name), &args.spec.job_spec, args.ahead, &args.client).await
+            }
             Self::Delete(args) => action::delete(&resource(args.name), &args.delete, &args.wait, &args.client).await,
             Self::Status(args) => deployment::status(&resource(args.name), &args.client).await,
             Self::Details(args) => {
@@ -146,8 +155,16 @@ impl Command {
             Self::Start(args) => args.run(Action::Start).await,
             Self::Stop(args) => args.run(Action::Stop).await,
             Self::Scale(args) => {
+                let resource = resource(args.name);
+                let number = Number::Parallelism(args.parallelism);
+                if args.ahead.ahead.dry_run {
+                    return ahead::scale(&resource, number, &args.client).await;
+                }
+                if !args.ahead.force {
+                    ahead::refuse(&resource, number, &args.client).await?;
+                }
                 let body = json!({ "parallelism": args.parallelism });
-                action::act(&resource(args.name), Action::Scale, body, &args.wait, &args.client).await
+                action::act(&resource, Action::Scale, body, &args.wait, &args.client).await
             }
         }
     }

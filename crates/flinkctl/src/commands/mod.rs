@@ -1,12 +1,16 @@
 //! The tree of commands, one module for each group.
 
 mod action;
+mod ahead;
 mod cluster;
 mod completion;
 mod config;
 mod create;
 mod deployment;
+mod diff;
+mod doctor;
 mod events;
+mod explain;
 mod get;
 mod job;
 mod jobmanager;
@@ -15,9 +19,12 @@ mod logs;
 mod savepoint;
 mod taskmanager;
 mod ui;
+mod validate;
 mod version;
 
 use std::process::ExitCode;
+
+pub use version::operator as operator_version;
 
 use clap::{Parser, Subcommand};
 
@@ -76,10 +83,19 @@ enum Group {
     /// Show what happened to a resource
     #[command(subcommand)]
     Events(events::Command),
+    /// Why a resource is as it is, and what to do
+    #[command(subcommand)]
+    Explain(explain::Command),
     /// Print logs of the pods of a cluster
     Logs(logs::Args),
     /// Open Flink's web UI of a cluster
     Ui(ui::Args),
+    /// Judge manifests without a cluster, by the rules of the API server and by ours
+    Validate(validate::Args),
+    /// Show what manifests would change, what would restart, and whether it fits
+    Diff(diff::Args),
+    /// Check everything that flinkctl stands on, and say how to mend it
+    Doctor(doctor::Args),
     /// Choose between operators
     #[command(subcommand)]
     Config(config::Command),
@@ -143,8 +159,12 @@ impl Cli {
             Group::TaskManager(command) => wait_for(command.run())?,
             Group::Get(command) => wait_for(command.run())?,
             Group::Events(command) => wait_for(command.run())?,
+            Group::Explain(command) => wait_for(command.run())?,
             Group::Logs(args) => wait_for(args.run())?,
             Group::Ui(args) => wait_for(args.run())?,
+            Group::Validate(args) => args.run()?,
+            Group::Diff(args) => wait_for(args.run())?,
+            Group::Doctor(args) => wait_for(args.run())?,
             Group::Config(command) => command.run()?,
             Group::Version(args) => wait_for(args.run())?,
             Group::Completion(args) => args.run(command),

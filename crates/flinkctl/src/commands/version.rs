@@ -29,8 +29,11 @@ pub struct Args {
 impl Args {
     pub async fn run(self) -> Result {
         let mut versions = json!({ "client": env!("CARGO_PKG_VERSION") });
-        let outcome =
-            if self.client { Ok(()) } else { self.operator().await.map(|found| versions["operator"] = found) };
+        let outcome = if self.client {
+            Ok(())
+        } else {
+            operator(&self.connection).await.map(|found| versions["operator"] = found)
+        };
         match self.output.format(Habit::Added) {
             Format::Json => print::data(&pretty(&versions)),
             Format::Yaml => print::data(&yaml(&versions)?),
@@ -43,23 +46,23 @@ impl Args {
         }
         outcome.map(|()| ExitStatus::Done)
     }
+}
 
-    /// The operator tells its version on its monitoring port, which only the kubeconfig leads to.
-    async fn operator(&self) -> Result<Value> {
-        let place = self.connection.place()?;
-        let kubernetes = Kubernetes::open(&place.kubernetes).await?;
-        let namespace = kubernetes.operator().await?;
-        let target = Target::Service { name: OPERATOR.to_owned(), port: kit::monitoring::PORT };
-        let forward = Forward::start(kubernetes.client, &namespace, target, 0).await?;
-        let failed = |error: reqwest::Error| {
-            Failure::new(format!("failed to ask the operator for its version: {}", kit::chain(&error)))
-                .with(ExitStatus::Unreachable)
-        };
-        let client = reqwest::Client::builder().no_proxy().timeout(SOON).build().map_err(failed)?;
-        let answer = client.get(format!("http://{}/version", forward.address())).send().await.map_err(failed)?;
-        let answer: Value = answer.json().await.map_err(failed)?;
-        Ok(answer["version"].clone())
-    }
+/// The operator tells its version on its monitoring port, which only the kubeconfig leads to.
+pub async fn operator(connection: &ConnectionArgs) -> Result<Value> {
+    let place = connection.place()?;
+    let kubernetes = Kubernetes::open(&place.kubernetes).await?;
+    let namespace = kubernetes.operator().await?;
+    let target = Target::Service { name: OPERATOR.to_owned(), port: kit::monitoring::PORT };
+    let forward = Forward::start(kubernetes.client, &namespace, target, 0).await?;
+    let failed = |error: reqwest::Error| {
+        Failure::new(format!("failed to ask the operator for its version: {}", kit::chain(&error)))
+            .with(ExitStatus::Unreachable)
+    };
+    let client = reqwest::Client::builder().no_proxy().timeout(SOON).build().map_err(failed)?;
+    let answer = client.get(format!("http://{}/version", forward.address())).send().await.map_err(failed)?;
+    let answer: Value = answer.json().await.map_err(failed)?;
+    Ok(answer["version"].clone())
 }
 
 fn text(value: &Value) -> String {

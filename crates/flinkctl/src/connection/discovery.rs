@@ -15,9 +15,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Connection;
 use super::args::{KubeArgs, Place};
 use super::identity::{self, Own};
+use super::{Connection, Peer};
 use crate::failure::Failure;
 use crate::{ExitStatus, Result};
 
@@ -136,7 +136,8 @@ pub async fn open(place: &Place, kube: &KubeArgs) -> Result<Connection> {
         }
     }
     let by = format!("service {namespace}/{OPERATOR}");
-    Ok(Connection { client: Client::new(&endpoint).await?, forward: Some(forward), by })
+    let peer = Peer::of(&endpoint);
+    Ok(Connection { client: Client::new(&endpoint).await?, forward: Some(forward), by, peer })
 }
 
 /// The client certificate of a kubeconfig.

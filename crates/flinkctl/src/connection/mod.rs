@@ -5,7 +5,7 @@ mod contexts;
 mod discovery;
 mod identity;
 
-pub use args::{ConnectionArgs, PlaceArgs};
+pub use args::{Address, ConnectionArgs, PlaceArgs};
 pub use contexts::{Context, Contexts, FileArgs};
 pub use discovery::{Kubernetes, OPERATOR};
 
@@ -13,7 +13,7 @@ use control_client::{Client, Endpoint};
 use kit::forward::Forward;
 
 use crate::Result;
-use args::{Address, Place};
+use args::Place;
 
 /// A way to the operator.
 pub struct Connection {
@@ -22,6 +22,28 @@ pub struct Connection {
     pub forward: Option<Forward>,
     /// The way by words, for people.
     pub by: String,
+    pub peer: Peer,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub host: String,
+    pub port: u16,
+    /// Name that the certificate must be for.
+    pub server_name: String,
+    pub tls: bool,
+}
+
+impl Peer {
+    fn of(endpoint: &Endpoint) -> Self {
+        Self {
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            server_name: endpoint.server_name.clone().unwrap_or_else(|| endpoint.host.clone()),
+            tls: endpoint.tls.is_some(),
+        }
+    }
 }
 
 /// Finds the operator. Nothing is sent to it yet.
@@ -36,7 +58,8 @@ pub async fn open(args: &ConnectionArgs) -> Result<Connection> {
             server_name: place.server_name.clone(),
             token: place.token.clone(),
         };
-        return Ok(Connection { client: Client::new(&endpoint).await?, forward: None, by: by.clone() });
+        let peer = Peer::of(&endpoint);
+        return Ok(Connection { client: Client::new(&endpoint).await?, forward: None, by: by.clone(), peer });
     }
     discovery::open(&place, kubernetes).await
 }

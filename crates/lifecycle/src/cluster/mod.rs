@@ -13,7 +13,7 @@ mod stopping;
 mod taskmanagers;
 mod view;
 
-pub use taskmanagers::{most_slots, required, wanted};
+pub use taskmanagers::{most_slots, required, wanted, wanted_for};
 pub use view::{
     Desired, Effect, FlinkView, JobView, Observed, PodState, PodView, Rescale, Role, ServiceView, Step,
     TaskManagerView, Waiting,
@@ -90,6 +90,11 @@ fn begin_stop(step: &mut Step, next: ClusterNext, without_savepoint: bool, now: 
     step.waiting = Waiting::Next;
 }
 
+/// Whether pods of this digest are not what is wanted.
+pub(crate) fn outdated(digest: &str, desired: &Desired) -> bool {
+    digest != desired.digest
+}
+
 /// What makes a running or starting cluster stop, apart from commands.
 fn leave(observed: &Observed<'_>, step: &mut Step) -> bool {
     if observed.desired.deleting {
@@ -97,7 +102,7 @@ fn leave(observed: &Observed<'_>, step: &mut Step) -> bool {
         begin_stop(step, ClusterNext::Delete, false, observed.now);
         return true;
     }
-    if observed.desired.digest != step.record.digest {
+    if outdated(&step.record.digest, observed.desired) {
         step.notices
             .push(Notice::normal("Restarting", "runtime, jobManager, taskManager or flinkConfiguration changed"));
         begin_stop(step, ClusterNext::Restart, false, observed.now);

@@ -14,14 +14,15 @@ pub fn required(jobs: &[JobView]) -> u32 {
 
 /// The number that the jobs need (rounded up), and the number that is declared; both within the limits.
 pub fn wanted(observed: &Observed<'_>) -> Rescale {
-    let desired = observed.desired;
+    wanted_for(observed.desired, &observed.jobs)
+}
+
+/// The same, for these jobs.
+pub fn wanted_for(desired: &Desired, jobs: &[JobView]) -> Rescale {
     let declared = clamped(desired, desired.task_managers);
-    let follows_jobs = desired.rescale_policy == RescalePolicy::JobParallelism && !observed.jobs.is_empty();
-    let required = if follows_jobs {
-        clamped(desired, required(&observed.jobs).div_ceil(desired.task_slots.max(1)))
-    } else {
-        declared
-    };
+    let follows_jobs = desired.rescale_policy == RescalePolicy::JobParallelism && !jobs.is_empty();
+    let required =
+        if follows_jobs { clamped(desired, required(jobs).div_ceil(desired.task_slots.max(1))) } else { declared };
     Rescale { required, declared }
 }
 

@@ -1,7 +1,7 @@
 //! A job that does not run: stay, or start again as the user's policy says.
 
 use api::RestartPolicy;
-use api::record::{Checkpoints, End, JobNext, JobPhase, JobRecord, Restore, Stop};
+use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, JobRecord, Restore, Stop};
 use jiff::Timestamp;
 
 use super::{
@@ -97,14 +97,19 @@ fn redirected(observed: &Observed<'_>, record: &JobRecord, restore: &Restore) ->
         && observed.desired.savepoint_path != record.initial_savepoint
 }
 
-/// A job that could not start is tried again as soon as its definition is another one, whatever the policy.
-fn mended(observed: &Observed<'_>, step: &Step, end: &End) -> bool {
-    let Some(last) = &step.record.attempt else { return false };
-    let failed_to_start = match end {
+/// Whether a job never ran, so that another definition is worth another try.
+pub(crate) fn failed_to_start(end: &End, last: &Attempt) -> bool {
+    match end {
         End::NotStarted { .. } => true,
         End::Failed { .. } => last.checkpoints == Checkpoints::Unknown,
         _ => false,
-    };
+    }
+}
+
+/// A job that could not start is tried again as soon as its definition is another one, whatever the policy.
+fn mended(observed: &Observed<'_>, step: &Step, end: &End) -> bool {
+    let Some(last) = &step.record.attempt else { return false };
+    let failed_to_start = failed_to_start(end, last);
     let forgotten_or_adopted = step.record.restore != observed.record.restore;
     let to_be_adopted = step.record.restore == Restore::Newest && redirected(observed, &step.record, &last.restore);
     let changed = last.digest != observed.desired.digest || last.parallelism != observed.desired.parallelism;

@@ -21,6 +21,9 @@ pub use view::{
     Slots, Step, Waiting,
 };
 
+pub(crate) use ended::failed_to_start;
+pub(crate) use running::changed;
+
 use api::annotations::Action;
 use api::record::{Attempt, End, JobNext, JobPhase, Restore, Stop};
 use jiff::{SignedDuration, Timestamp};

@@ -5,8 +5,8 @@ use api::annotations::Action;
 use api::record::{Attempt, Checkpoints, End, JobNext, Restore, SavepointOperation};
 
 use super::{
-    ClusterState, Effect, FlinkJobView, Observed, OperationView, Step, Told, Waiting, begin_stop, earlier, finished,
-    flink_job, lost, same_incarnation, saved, stop_of, until_tasks_run,
+    ClusterState, Desired, Effect, FlinkJobView, Observed, OperationView, Step, Told, Waiting, begin_stop, earlier,
+    finished, flink_job, lost, same_incarnation, saved, stop_of, until_tasks_run,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -107,6 +107,11 @@ fn reason_to_leave(observed: &Observed<'_>, attempt: &Attempt) -> Option<(JobNex
         ClusterState::Restarting => return Some((JobNext::Restart, "the cluster is restarting")),
         ClusterState::Missing | ClusterState::Starting | ClusterState::Started => {}
     }
+    changed(desired, attempt)
+}
+
+/// Why an execution is not what is wanted any more, and what follows.
+pub(crate) fn changed(desired: &Desired, attempt: &Attempt) -> Option<(JobNext, &'static str)> {
     if desired.parallelism == 0 {
         return Some((JobNext::Stay { end: End::Suspended }, "its parallelism was set to 0"));
     }

@@ -85,9 +85,9 @@ fn annotation<'a>(job: &'a FlinkJob, key: &str) -> Option<&'a str> {
 
 /// What a supervisor that has carried out `first` makes of the annotations now.
 fn inbox_after(first: &FlinkJob, now: &FlinkJob) -> Inbox {
-    let id = observe::job_desired(first).request.unwrap().id;
+    let id = lifecycle::desired::job(first).request.unwrap().id;
     let done = Command { id, action: Action::Stop, done: true, without_savepoint: false };
-    inbox(Some(&done), observe::job_desired(now).request.as_ref())
+    inbox(Some(&done), lifecycle::desired::job(now).request.as_ref())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,9 @@ use lifecycle::command::Requested;
 use lifecycle::job::{BootstrapView, Outcome, Slots};
 use serde_json::{Value, json};
 
-use super::{flink_pod, present, request, slots};
+use lifecycle::desired::request;
+
+use super::{flink_pod, present, slots};
 use crate::caches::{JobObject, PodObject};
 
 fn pod(labels: &Value, status: &Value) -> PodObject {

@@ -40,6 +40,33 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, by their codes.
+    pub const ALL: [Self; 18] = [
+        Self::BadRequest,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NoSuchRoute,
+        Self::NotFound,
+        Self::UnknownToFlink,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::ActionRefused,
+        Self::TooLarge,
+        Self::Invalid,
+        Self::TooManyRequests,
+        Self::Internal,
+        Self::FlinkRefused,
+        Self::KubernetesRefused,
+        Self::Unavailable,
+        Self::FlinkUnreachable,
+        Self::StillWaiting,
+    ];
+
+    /// Its name in `type`.
+    pub fn name(self) -> String {
+        serde_json::to_value(self).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+    }
+
     /// The HTTP code where no envelope hides it.
     pub fn code(self) -> u16 {
         match self {
@@ -161,8 +188,7 @@ mod type_uri {
     const BEFORE: &str = "about:blank#";
 
     pub fn serialize<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
-        let name = serde_json::to_value(kind).map_err(serde::ser::Error::custom)?;
-        serializer.serialize_str(&format!("{BEFORE}{}", name.as_str().unwrap_or_default()))
+        serializer.serialize_str(&format!("{BEFORE}{}", kind.name()))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {

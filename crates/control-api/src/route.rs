@@ -228,7 +228,7 @@ pub const ROUTES: &[Route] = &[
     original(Get, "/clusters/{cluster}/status", Do::Status(Cluster), "Status of a cluster"),
     original(Post, "/clusters/{cluster}", Do::Create(Cluster), "Create a cluster from its spec"),
     original(Put, "/clusters/{cluster}", Do::Update(Cluster), "Replace the spec of a cluster"),
-    original(Delete, "/clusters/{cluster}", Do::Delete(Cluster), "Delete a cluster with its jobs"),
+    original(Delete, "/clusters/{cluster}", Do::Delete(Cluster), "Delete a cluster; its FlinkJobs stay"),
     original(Put, "/clusters/{cluster}/start", Do::Act(Cluster, Start), "Start a cluster and its jobs"),
     original(
         Put,
@@ -257,7 +257,7 @@ pub const ROUTES: &[Route] = &[
     original(Get, "/clusters/{cluster}/jobs/{job}/metrics", Do::JobMetrics, "Metrics of a job"),
     original(Post, "/clusters/{cluster}/jobs/{job}", Do::Create(Job), "Create a job from its spec"),
     original(Put, "/clusters/{cluster}/jobs/{job}", Do::Update(Job), "Replace the spec of a job"),
-    original(Delete, "/clusters/{cluster}/jobs/{job}", Do::Delete(Job), "Delete a job"),
+    original(Delete, "/clusters/{cluster}/jobs/{job}", Do::Delete(Job), "Delete a job, without a savepoint"),
     original(Put, "/clusters/{cluster}/jobs/{job}/start", Do::Act(Job, Start), "Start a job"),
     original(Put, "/clusters/{cluster}/jobs/{job}/stop", Do::Act(Job, Stop), "Stop a job with a savepoint"),
     original(Put, "/clusters/{cluster}/jobs/{job}/scale", Do::Act(Job, Scale), "Set the parallelism of a job"),

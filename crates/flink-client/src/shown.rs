@@ -37,9 +37,18 @@ impl Client {
         self.get("/taskmanagers").await
     }
 
-    /// Details of a TaskManager.
+    /// Details of a TaskManager, with figures unless it has none.
     pub async fn taskmanager_details(&self, id: &str) -> Result<Value, Error> {
-        self.get(&format!("/taskmanagers/{}", segment(id))).await
+        let path = format!("/taskmanagers/{}", segment(id));
+        for _ in 1..LOOKS {
+            let details: Value = self.get(&path).await?;
+            // No JVM has an empty heap: these figures were not fetched yet.
+            if details["metrics"]["heapCommitted"] != 0 {
+                return Ok(details);
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        self.get(&path).await
     }
 
     /// Metrics of the JobManager that have these names.

@@ -61,7 +61,7 @@ pub struct ControlArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Flink")]
 pub struct FlinkArgs {
-    /// Host of Flink's REST API, for an operator that runs outside of the cluster
+    /// Host of Flink's REST API, for an operator outside of the cluster: a node that serves node ports. By default a port is forwarded
     #[arg(long)]
     pub flink_hostname: Option<String>,
 

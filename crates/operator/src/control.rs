@@ -83,7 +83,9 @@ impl Control {
         metrics: Metrics,
         token: CancellationToken,
     ) -> Self {
-        let reach = flink::Reach::new(&args.flink, args.kube_config.is_some());
+        // Kubernetes tells each of its pods where it is.
+        let inside = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && args.kube_config.is_none();
+        let reach = flink::Reach::new(&args.flink, !inside);
         Self(Arc::new(Inner {
             client,
             namespace: args.namespace.clone(),

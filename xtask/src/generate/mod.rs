@@ -4,8 +4,10 @@
 //! fails the tests.
 
 mod crds;
+mod examples;
 mod graphs;
 mod reference;
+mod routes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,6 +70,8 @@ fn files() -> Result<Vec<File>> {
     let crds = api::crds();
     let mut files = crds::files(&crds)?;
     files.push(reference::file(&crds)?);
+    files.extend(routes::files()?);
+    files.extend(examples::files()?);
     files.extend(graphs::files());
     Ok(files)
 }

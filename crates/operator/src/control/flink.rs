@@ -17,6 +17,7 @@ use kit::projection::Parsed;
 use serde_json::Value;
 
 pub use address::Reach;
+use address::Way;
 
 use super::dialect::Reply;
 use super::names::Names;
@@ -32,7 +33,14 @@ const CALL: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Clients {
     reach: Reach,
-    known: Mutex<HashMap<String, Client>>,
+    known: Mutex<HashMap<String, Known>>,
+}
+
+/// A client, with what its address needs.
+#[derive(Clone, Debug)]
+struct Known {
+    client: Client,
+    way: Way,
 }
 
 impl Clients {
@@ -40,7 +48,7 @@ impl Clients {
         Self { reach, known: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Client>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,13 +134,16 @@ impl Control {
         let asked = async {
             let known = self.0.flink.lock().get(cluster).cloned();
             if let Some(client) = known {
-                match question(client).await {
+                match question(client.client).await {
                     Err(Error::Unreachable { .. }) => self.0.flink.lock().remove(cluster).map_or((), drop),
                     answer => return answer.map_err(|error| problem(&error)),
                 }
             }
-            let client = self.connect(cluster).await?;
-            question(client).await.map_err(|error| problem(&error))
+            let Known { client, way } = self.connect(cluster).await?;
+            question(client).await.map_err(|error| match way.trouble() {
+                Some(why) => Problem::new(Kind::FlinkUnreachable, format!("failed to reach the JobManager: {why}")),
+                None => problem(&error),
+            })
         };
         let answer = tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
             Err(Problem::new(Kind::FlinkUnreachable, format!("the JobManager did not answer within {PATIENCE:?}")))
@@ -144,13 +155,13 @@ impl Control {
     }
 
     /// A client of the cluster's JobManager.
-    async fn connect(&self, cluster: &str) -> Result<Client, Problem> {
+    async fn connect(&self, cluster: &str) -> Result<Known, Problem> {
         let Some(found) = self.cache::<api::FlinkCluster>()?.get(cluster) else {
             return Err(Problem::not_found("Cluster", cluster));
         };
-        let address = self.0.flink.reach.address(&self.0.client, &self.0.namespace, cluster).await;
-        let address = address.map_err(|problem| with_reason(problem, &found))?;
-        let client = Client::new(&address).with_deadline(CALL);
+        let way = self.0.flink.reach.find(&self.0.client, &self.0.namespace, cluster).await;
+        let way = way.map_err(|problem| with_reason(problem, &found))?;
+        let client = Known { client: Client::new(&way.address).with_deadline(CALL), way };
         let clusters = self.0.caches.clusters.clone();
         let mut known = self.0.flink.lock();
         known.retain(|cluster, _| clusters.get(cluster).is_some());

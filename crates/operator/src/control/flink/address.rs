@@ -1,9 +1,12 @@
 //! Where the REST API of a cluster's JobManager is.
 
+use std::sync::Arc;
+
 use api::labels::{self, Role};
 use control_api::{Kind, Problem};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kit::client::{CallError, DEADLINE, call};
+use kit::forward::{Forward, Target};
 use kube::Client;
 use kube::api::{Api, ListParams};
 
@@ -19,6 +22,8 @@ const PORT_NAME: &str = "ui";
 pub enum Reach {
     /// At the address of its pod.
     Pod,
+    /// Through the API server, from outside of Kubernetes.
+    Forwarded,
     /// At this one, whatever the cluster.
     Fixed(String),
     /// At the node port of its Service on this host.
@@ -31,22 +36,27 @@ impl Reach {
         match (args.port_forward, &args.flink_hostname) {
             (Some(port), host) => Self::Fixed(socket(host.as_deref().unwrap_or("localhost"), port)),
             (None, Some(host)) if outside => Self::NodePort { host: host.clone() },
+            (None, None) if outside => Self::Forwarded,
             (None, _) => Self::Pod,
         }
     }
 
-    /// The address as `host:port`.
-    pub async fn address(&self, client: &Client, namespace: &str, cluster: &str) -> Result<String, Problem> {
+    /// Finds the JobManager of a cluster.
+    pub async fn find(&self, client: &Client, namespace: &str, cluster: &str) -> Result<Way, Problem> {
         match self {
-            Self::Fixed(address) => Ok(address.clone()),
+            Self::Fixed(address) => Ok(Way::to(address.clone())),
             Self::Pod => {
-                let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-                let selector = labels::role_selector(cluster, Role::JobManager);
-                let found = call(DEADLINE, pods.list(&ListParams::default().labels(&selector))).await;
-                let found = found.map_err(|error| unknown(&error))?;
-                pod_address(&found.items).ok_or_else(|| {
-                    Problem::new(Kind::FlinkUnreachable, format!("cluster {cluster} has no JobManager that runs"))
-                })
+                let (_, address) = job_manager(client, namespace, cluster).await?;
+                Ok(Way::to(socket(&address, PORT)))
+            }
+            Self::Forwarded => {
+                let (name, _) = job_manager(client, namespace, cluster).await?;
+                let target = Target::Pod { name, port: PORT };
+                let forward = Forward::start(client.clone(), namespace, target, 0).await;
+                let forward = forward.map_err(|error| {
+                    Problem::new(Kind::FlinkUnreachable, format!("failed to {}", kit::chain(&error)))
+                })?;
+                Ok(Way { address: forward.address().to_string(), forward: Some(Arc::new(forward)) })
             }
             Self::NodePort { host } => {
                 let services: Api<Service> = Api::namespaced(client.clone(), namespace);
@@ -55,10 +65,38 @@ impl Reach {
                 let service = found.ok_or_else(|| {
                     Problem::new(Kind::FlinkUnreachable, format!("cluster {cluster} has no Service {name}"))
                 })?;
-                Ok(socket(host, node_port(&service)))
+                Ok(Way::to(socket(host, node_port(&service))))
             }
         }
     }
+}
+
+/// An address, and what must be kept so that it leads somewhere.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// `host:port`.
+    pub address: String,
+    forward: Option<Arc<Forward>>,
+}
+
+impl Way {
+    fn to(address: String) -> Self {
+        Self { address, forward: None }
+    }
+
+    /// Why the last connection came to nothing, where that is known better here than to who has used it.
+    pub fn trouble(&self) -> Option<String> {
+        self.forward.as_ref()?.trouble()
+    }
+}
+
+/// Name and address of the pod of the JobManager.
+async fn job_manager(client: &Client, namespace: &str, cluster: &str) -> Result<(String, String), Problem> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let selector = labels::role_selector(cluster, Role::JobManager);
+    let found = call(DEADLINE, pods.list(&ListParams::default().labels(&selector))).await;
+    newest(&found.map_err(|error| unknown(&error))?.items)
+        .ok_or_else(|| Problem::new(Kind::FlinkUnreachable, format!("cluster {cluster} has no JobManager that runs")))
 }
 
 fn unknown(error: &CallError) -> Problem {
@@ -66,20 +104,19 @@ fn unknown(error: &CallError) -> Problem {
     Problem::new(kind, format!("failed to find the JobManager: {}", kit::chain(error)))
 }
 
-/// The address of the newest JobManager that runs.
-fn pod_address(pods: &[Pod]) -> Option<String> {
+/// Name and address of the newest pod that runs.
+fn newest(pods: &[Pod]) -> Option<(String, String)> {
     let incarnation = |pod: &Pod| -> u32 {
         let label = pod.metadata.labels.as_ref().and_then(|labels| labels.get(labels::INCARNATION));
         label.and_then(|text| text.parse().ok()).unwrap_or_default()
     };
-    let address = |pod: &Pod| {
+    let found = |pod: &Pod| {
         let status = pod.status.as_ref().filter(|status| status.phase.as_deref() == Some("Running"))?;
-        status.pod_ip.clone().filter(|address| !address.is_empty())
+        let address = status.pod_ip.clone().filter(|address| !address.is_empty())?;
+        Some((incarnation(pod), (pod.metadata.name.clone()?, address)))
     };
     let lives = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    let (_, address) =
-        lives.filter_map(|pod| Some((incarnation(pod), address(pod)?))).max_by_key(|(number, _)| *number)?;
-    Some(socket(&address, PORT))
+    lives.filter_map(found).max_by_key(|(number, _)| *number).map(|(_, pod)| pod)
 }
 
 fn node_port(service: &Service) -> u16 {
@@ -105,6 +142,7 @@ mod tests {
         assert_eq!(Reach::new(&args(Some("fd00::1"), Some(1)), false), Reach::Fixed("[fd00::1]:1".to_owned()));
         assert_eq!(Reach::new(&args(Some("node"), None), true), Reach::NodePort { host: "node".to_owned() });
         assert_eq!(Reach::new(&args(Some("node"), None), false), Reach::Pod);
+        assert_eq!(Reach::new(&args(None, None), true), Reach::Forwarded);
     }
 
     #[test]
@@ -112,6 +150,7 @@ mod tests {
         let pod = |number: &str, phase: &str, deleting: bool| -> Pod {
             serde_json::from_value(json!({
                 "metadata": {
+                    "name": format!("jm-{number}"),
                     "labels": { labels::INCARNATION: number },
                     "deletionTimestamp": deleting.then_some("2026-01-01T00:00:00Z"),
                 },
@@ -125,8 +164,8 @@ mod tests {
             pod("11", "Pending", false),
             pod("12", "Running", true),
         ];
-        assert_eq!(pod_address(&pods).as_deref(), Some("10.0.0.10:8081"));
-        assert_eq!(pod_address(&[]), None);
+        assert_eq!(newest(&pods), Some(("jm-10".to_owned(), "10.0.0.10".to_owned())));
+        assert_eq!(newest(&[]), None);
     }
 
     #[test]

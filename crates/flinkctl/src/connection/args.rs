@@ -10,7 +10,7 @@ use crate::Result;
 use crate::failure::Failure;
 
 /// The address that the original took for granted.
-const HOST: &str = "localhost";
+pub(super) const HOST: &str = "localhost";
 
 /// Where an operator is. The same members stand in the file of contexts, so secrets are in files of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args, Serialize, Deserialize)]

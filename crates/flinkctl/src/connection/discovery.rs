@@ -91,6 +91,13 @@ impl Kubernetes {
     }
 }
 
+/// Whether anything says where Kubernetes is: a flag, a kubeconfig, or a pod's service account.
+pub fn is_configured(args: &KubeArgs) -> bool {
+    let named = args.kube_config.is_some() || args.kube_context.is_some() || std::env::var_os("KUBECONFIG").is_some();
+    let usual = || std::env::home_dir().is_some_and(|home| home.join(".kube/config").exists());
+    named || usual() || Config::incluster().is_ok()
+}
+
 async fn read(args: &KubeArgs, options: KubeConfigOptions) -> Result<Config> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         Failure::new(format!("failed to read the kubeconfig: {}", kit::chain(error))).with(ExitStatus::Unreachable)

@@ -48,7 +48,12 @@ impl Peer {
 
 /// Finds the operator. Nothing is sent to it yet.
 pub async fn open(args: &ConnectionArgs) -> Result<Connection> {
-    let place = args.place()?;
+    let mut place = args.place()?;
+    if place.address == Address::Kubernetes && !discovery::is_configured(&place.kubernetes) {
+        // Where no Kubernetes is known, it is where flink-k8s-toolbox looked for it.
+        place.address = Address::Direct { host: args::HOST.to_owned(), port: control_api::PORT };
+        "the default address, as there is no kubeconfig".clone_into(&mut place.by);
+    }
     let Place { by, address, kubernetes, .. } = &place;
     if let Address::Direct { host, port } = address {
         let endpoint = Endpoint {

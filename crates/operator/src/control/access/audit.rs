@@ -20,7 +20,7 @@ pub(super) fn write(
     let target = operation.target();
     tracing::info!(
         target: "audit",
-        caller = %caller.name(),
+        caller = caller.name().as_ref(),
         by,
         groups,
         operation = operation.name(),

@@ -103,14 +103,18 @@ impl Control {
         let failed = |source| ServeError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        let inner = Arc::clone(&self.0);
-        tokio::spawn(async move { inner.access.follow(inner.token.clone()).await });
-        if let Some(tls) = tls.clone() {
-            tokio::spawn(tls.follow(self.0.token.clone()));
-        }
         let token = self.0.token.clone();
         tokio::spawn(kit::https::serve(listener, tls, Limits::default(), router::router(self), token));
         Ok(bound)
+    }
+
+    /// Takes up certificates and grants whose files change, until the token is cancelled.
+    pub fn keep_current(&self, tls: Option<Certificates>) {
+        let inner = Arc::clone(&self.0);
+        tokio::spawn(async move { inner.access.follow(inner.token.clone()).await });
+        if let Some(tls) = tls {
+            tokio::spawn(tls.follow(self.0.token.clone()));
+        }
     }
 
     /// Carries out what a route says.

@@ -100,6 +100,7 @@ async fn serve_control(control: Control, transport: Transport, port: u16) -> Res
         Transport::Tls(certificates) => Some(certificates),
     };
     let secure = tls.is_some();
+    control.keep_current(tls.clone());
     for address in kit::process::listen_addresses(port) {
         let address = control.clone().serve(address, tls.clone()).await?;
         tracing::info!(%address, tls = secure, "the control API is served");

@@ -299,6 +299,12 @@ pub const ROUTES: &[Route] = &[
     added(Post, "/clusters/{cluster}/jobs/{job}/stop", Do::Act(Job, Stop), "Stop a job with a savepoint"),
     added(Post, "/clusters/{cluster}/jobs/{job}/scale", Do::Act(Job, Scale), "Set the parallelism of a job"),
     added(Post, "/clusters/{cluster}/jobs/{job}/savepoint", Do::Act(Job, TriggerSavepoint), "Take a savepoint"),
+    added(
+        Post,
+        "/clusters/{cluster}/jobs/{job}/savepoint/forget",
+        Do::Act(Job, ForgetSavepoint),
+        "Forget the last savepoint",
+    ),
     added(Get, "/watch", Do::Watch, "Changes of all resources as server-sent events"),
     added(Get, "/openapi.json", Do::OpenApi, "This description"),
 ];

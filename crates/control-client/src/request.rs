@@ -120,7 +120,9 @@ mod tests {
         assert_eq!(url(&waiting), "POST /api/v1/clusters/demo/jobs/counter/stop?wait=60s");
         let forget = Request::new(Operation::Act(Target::Job, Action::ForgetSavepoint), ["demo", "counter"]);
         assert_eq!(url(&forget), "DELETE /api/v1/clusters/demo/jobs/counter/savepoint");
-        assert_eq!(url(&forget.clone().by_post()), url(&forget));
+        assert_eq!(url(&forget.by_post()), "POST /api/v1/clusters/demo/jobs/counter/savepoint/forget");
+        let names = Request::new(Operation::Names(Target::Cluster), [""; 0]);
+        assert_eq!(url(&names.clone().by_post()), url(&names));
     }
 
     #[test]

@@ -44,9 +44,22 @@ pub fn main() -> ExitCode {
     kit::tls::install_provider();
     let mut command = command(&dress::program(std::env::args_os().next()));
     let matches = command.get_matches_mut();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
-    cli.run(command).unwrap_or_else(|failure| {
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| unnamed(&error, &matches));
+    cli.and_then(|cli| cli.run(command)).unwrap_or_else(|failure| {
         failure.tell();
         failure.status.into()
     })
+}
+
+/// What is wrong with the names on a command line, which clap leaves to us.
+fn unnamed(error: &clap::Error, matches: &clap::ArgMatches) -> Failure {
+    let mut words = vec![dress::PROGRAM];
+    let mut below = matches.subcommand();
+    while let Some((name, matches)) = below {
+        words.push(name);
+        below = matches.subcommand();
+    }
+    let text = error.to_string();
+    Failure::usage(text.trim_start_matches("error: ").trim())
+        .hint(format!("how it is used: {} --help", words.join(" ")))
 }

@@ -69,14 +69,14 @@ impl Name {
     fn missing(&self) -> Error {
         Error::raw(
             ErrorKind::MissingRequiredArgument,
-            format!("give --{} <NAME>, or {} as a word\n", self.flag, self.word),
+            format!("give --{} <NAME>, or {} as a word", self.flag, self.word),
         )
     }
 
     fn twice(&self) -> Error {
         Error::raw(
             ErrorKind::ArgumentConflict,
-            format!("{} is given twice: as --{} and as a word\n", self.word, self.flag),
+            format!("{} is given twice: as --{} and as a word", self.word, self.flag),
         )
     }
 }

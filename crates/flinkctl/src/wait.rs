@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::print::{self, Format, Progress};
+use crate::print::{self, Progress};
 use crate::session::{Resource, Session};
 use crate::{ExitStatus, Result, spec};
 
@@ -33,6 +33,8 @@ pub struct Follower<'a> {
     last: Option<Value>,
     /// All that was there in the beginning has been told.
     synced: bool,
+    /// What was there in the beginning is news.
+    from_begin: bool,
 }
 
 /// What a change says.
@@ -51,7 +53,7 @@ impl<'a> Follower<'a> {
             .with("name", resource.name());
         let opened = session.connection.client.watch(&request).await;
         let watch = opened.map_err(|error| session.explained(error))?;
-        Ok(Self { session, resource, watch, progress: Progress::new(), last: None, synced: false })
+        Ok(Self { session, resource, watch, progress: Progress::new(), last: None, synced: false, from_begin: true })
     }
 
     /// The next change of this resource; `None` when the operator has ended the stream.
@@ -79,7 +81,11 @@ impl<'a> Follower<'a> {
     fn learn(&mut self, news: News) {
         match news {
             News::Is(object) => {
-                self.progress.tell(&format!("{}: {}", self.resource.said(), print::state(&object)));
+                let state = print::state(&object);
+                let same = self.last.as_ref().is_some_and(|last| print::state(last) == state);
+                if (self.synced || self.from_begin) && !same {
+                    self.progress.tell(&format!("{}: {state}", self.resource.said()));
+                }
                 self.last = Some(object);
             }
             News::Gone => self.last = None,
@@ -166,9 +172,12 @@ pub async fn until(session: &Session, resource: &Resource, until: Until, time: D
 
 /// Sends an action whose answer comes when it is done, and tells meanwhile how it goes.
 pub async fn action(session: &Session, resource: &Resource, request: &Request, time: Duration) -> Result<Answer> {
-    let style = if session.format == Format::Envelope { Style::Envelope } else { Style::Plain };
     let mut follower = Follower::open(session, resource).await.ok();
-    let sending = session.connection.client.send(request, style, time);
+    if let Some(follower) = &mut follower {
+        follower.from_begin = false;
+        follower.progress.tell(&format!("{}: the supervisor is asked", resource.said()));
+    }
+    let sending = session.connection.client.send(request, Style::Plain, time);
     tokio::pin!(sending);
     let mut tick = tokio::time::interval(TICK);
     loop {

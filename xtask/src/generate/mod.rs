@@ -3,6 +3,7 @@
 //! Generated files are committed, so that nobody needs a build to read or install them. What differs from the code is drift, and drift
 //! fails the tests.
 
+mod cli;
 mod crds;
 mod examples;
 mod graphs;
@@ -72,6 +73,7 @@ fn files() -> Result<Vec<File>> {
     files.push(reference::file(&crds)?);
     files.extend(routes::files()?);
     files.extend(examples::files()?);
+    files.push(cli::file());
     files.extend(graphs::files());
     Ok(files)
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use control_api::route::{Action, Operation, Target};
+use control_api::Envelope;
+use control_api::route::{Action, Operation};
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::print::{self, Format, Habit};
 use crate::session::{ClientArgs, Resource, Session};
 use crate::wait::{self, Until};
@@ -56,13 +58,17 @@ pub async fn act(resource: &Resource, action: Action, body: Value, wait: &WaitAr
         }
         Some(time) => {
             let request = request.by_post().with("wait", format!("{}ms", time.as_millis()));
-            let answer = wait::action(&session, resource, &request, time).await?;
+            // The envelope does not tell what kind of refusal it is, so it is made here.
+            let outcome = wait::action(&session, resource, &request, time).await?.outcome();
             if session.format == Format::Envelope {
-                print::data(&answer.text());
-                return answer.outcome().map(|_| ExitStatus::Done).map_err(|problem| crate::Failure::refused(&problem));
+                let envelope = outcome.as_ref().map_or_else(Envelope::refused, Envelope::of);
+                print::data(&serde_json::to_string(&envelope).expect("an envelope is JSON"));
             }
-            let result = answer.outcome().map_err(|problem| crate::Failure::refused(&problem))?;
-            done(&session, resource, action, &result)
+            let result = outcome.map_err(|problem| Failure::refused(&problem))?;
+            match session.format {
+                Format::Envelope => Ok(ExitStatus::Done),
+                _ => done(&session, resource, action, &result),
+            }
         }
     }
 }
@@ -119,25 +125,15 @@ pub fn said(session: &Session, resource: &Resource, answer: &Value, words: &str)
 fn done(session: &Session, resource: &Resource, action: Action, result: &Value) -> Result {
     let member = |name: &str| result.get(name).filter(|value| !value.is_null());
     let word = |name: &str| member(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let mut words = match action {
-        Action::Start => "has started".to_owned(),
-        Action::Stop => "has stopped".to_owned(),
-        Action::Scale if resource.target == Target::Cluster => {
-            format!("has {} TaskManagers", word("taskManagers").unwrap_or_else(|| "as many".to_owned()))
-        }
-        Action::Scale => {
-            format!("runs with parallelism {}", word("parallelism").unwrap_or_else(|| "as wanted".to_owned()))
-        }
-        Action::TriggerSavepoint => "has a new savepoint".to_owned(),
-        Action::ForgetSavepoint => "has forgotten its savepoints".to_owned(),
+    let (words, more) = match action {
+        Action::Start => ("has started", word("jobId").map(|id| format!("Flink job {id}"))),
+        Action::Stop => ("has stopped", word("savepointPath")),
+        Action::Scale => ("is scaled", word("message")),
+        Action::TriggerSavepoint => ("has a new savepoint", word("savepointPath")),
+        Action::ForgetSavepoint => ("has forgotten its savepoints", None),
     };
-    if let Some(path) = word("savepointPath") {
-        words.push_str(&format!(", savepoint {path}"));
+    match more {
+        Some(more) => said(session, resource, result, &format!("{words}: {more}")),
+        None => said(session, resource, result, words),
     }
-    if action == Action::Start
-        && let Some(id) = word("jobId")
-    {
-        words.push_str(&format!(", job id {id}"));
-    }
-    said(session, resource, result, &words)
 }

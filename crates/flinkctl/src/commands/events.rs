@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::job;
 use crate::Result;
 use crate::names::{ClusterName, DeploymentName, JobName};
-use crate::print::{Cell, Column, Format, Habit, Table, ago};
+use crate::print::{Cell, Column, Format, Habit, Table, Tone, ago};
 use crate::session::{ClientArgs, Resource, Session};
 
 #[derive(Subcommand)]
@@ -58,23 +58,21 @@ fn table(events: &Value) -> Table {
     let text = |event: &Value, member: &str| event[member].as_str().unwrap_or_default().to_owned();
     let row = |event: &Value| {
         let count = event["count"].as_i64().filter(|count| *count > 1);
-        let message = text(event, "message").replace('\n', " ");
+        let tone = if event["warning"] == true { Tone::Bad } else { Tone::Plain };
         vec![
-            Cell::plain(ago(&text(event, "lastTimestamp"), now)),
-            Cell::word(text(event, "type")),
-            Cell::plain(text(event, "reason")),
-            Cell::plain(format!("{}/{}", text(event, "kind").to_lowercase(), text(event, "name"))),
+            Cell::plain(ago(&text(event, "time"), now)),
+            Cell::toned(text(event, "reason"), tone),
+            Cell::plain(text(event, "about")),
             Cell::plain(count.map_or_else(String::new, |count| format!("x{count}"))),
-            Cell::plain(message),
+            Cell::toned(text(event, "message"), tone),
         ]
     };
     let columns = vec![
         Column::new("LAST", 0),
-        Column::new("TYPE", 3),
         Column::new("REASON", 0),
         Column::new("ABOUT", 1),
         Column::new("COUNT", 2),
-        Column::new("MESSAGE", 0),
+        Column::words("MESSAGE"),
     ];
     Table { columns, rows: events.as_array().into_iter().flatten().map(row).collect() }
 }

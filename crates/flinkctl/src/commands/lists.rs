@@ -1,5 +1,7 @@
 //! `flinkctl deployments|clusters|jobs|taskmanagers list`.
 
+use std::collections::HashMap;
+
 use clap::Subcommand;
 use control_api::route::{Operation, Target};
 use control_client::Request;
@@ -139,7 +141,7 @@ pub fn sections(session: &Session, all: Vec<(Target, Vec<Value>)>) -> Result {
     let mut is_first = true;
     for (target, objects) in all.into_iter().filter(|(_, objects)| !objects.is_empty()) {
         if !std::mem::replace(&mut is_first, false) && session.format != Format::Name {
-            print::data("");
+            print::data("\n");
         }
         list(session, target, objects)?;
     }
@@ -201,6 +203,7 @@ async fn follow(session: &Session, target: Target, cluster: Option<&str>) -> Res
     let mut watch = opened.map_err(|error| session.explained(error))?;
     let mut first = Some(Vec::new());
     let mut layout = Vec::new();
+    let mut shown = HashMap::new();
     loop {
         let message = tokio::select! {
             message = watch.next() => message.map_err(|error| session.explained(error))?,
@@ -215,9 +218,16 @@ async fn follow(session: &Session, target: Target, cluster: Option<&str>) -> Res
         if data["type"] == "SYNCED" {
             let objects = first.take().unwrap_or_default();
             let table = print::list(target, &objects, Session::now());
-            layout = table.layout(&session.look);
+            layout = roomy(table.layout(&session.look), &session.look);
+            shown.extend(
+                objects.iter().zip(&table.rows).map(|(object, row)| (name(object).to_owned(), timeless(&table, row))),
+            );
             match session.format {
-                Format::Table | Format::Wide => print::data(&table.render(&session.look)),
+                Format::Table | Format::Wide => {
+                    let heads: Vec<Cell> = table.columns.iter().map(|column| Cell::plain(column.title)).collect();
+                    print::data(&Table::body(&[heads], &layout, &session.look));
+                    print::data(&Table::body(&table.rows, &layout, &session.look));
+                }
                 _ => objects.iter().try_for_each(|object| one(session, target, object, "ADDED"))?,
             }
             continue;
@@ -234,11 +244,37 @@ async fn follow(session: &Session, target: Target, cluster: Option<&str>) -> Res
                 if change == "DELETED" {
                     rows.iter_mut().for_each(|row| row[1] = Cell::toned("Gone", print::Tone::Faint));
                 }
-                print::data(&Table::body(&rows, &layout, &session.look));
+                // A change that does not show is none.
+                let seen = timeless(&print::list(target, &[], Session::now()), &rows[0]);
+                if shown.insert(name(&object).to_owned(), seen.clone()) != Some(seen) {
+                    print::data(&Table::body(&rows, &layout, &session.look));
+                }
             }
             None => one(session, target, &object, &change)?,
         }
     }
+}
+
+/// Room for words that come later, where the terminal has it.
+fn roomy(mut layout: Vec<(usize, usize)>, look: &print::Look) -> Vec<(usize, usize)> {
+    const WORD: usize = 12;
+    let Some(width) = look.width else {
+        layout.iter_mut().for_each(|(_, room)| *room = (*room).max(WORD));
+        return layout;
+    };
+    let mut free = width.saturating_sub(layout.iter().map(|(_, room)| room + 3).sum());
+    for (_, room) in layout.iter_mut().take(4) {
+        let more = WORD.saturating_sub(*room).min(free);
+        *room += more;
+        free -= more;
+    }
+    layout
+}
+
+/// A row without what changes by itself.
+fn timeless(table: &Table, row: &[Cell]) -> Vec<String> {
+    let cells = table.columns.iter().zip(row).filter(|(column, _)| !column.title.ends_with("AGE"));
+    cells.map(|(_, cell)| cell.text.clone()).collect()
 }
 
 /// A change for programs: one JSON document a line.

@@ -16,6 +16,7 @@ mod job;
 mod jobmanager;
 mod lists;
 mod logs;
+mod man;
 mod savepoint;
 mod taskmanager;
 mod ui;
@@ -103,6 +104,8 @@ enum Group {
     Version(version::Args),
     /// Print a script that completes commands in a shell
     Completion(completion::Args),
+    /// Write the manual pages of all commands
+    Man(man::Args),
     /// Certificates of the control API
     #[command(subcommand)]
     Certs(certs::Command),
@@ -168,6 +171,7 @@ impl Cli {
             Group::Config(command) => command.run()?,
             Group::Version(args) => wait_for(args.run())?,
             Group::Completion(args) => args.run(command),
+            Group::Man(args) => args.run(command)?,
             server => return server.serve(),
         };
         Ok(status.into())

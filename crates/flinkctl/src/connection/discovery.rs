@@ -100,7 +100,8 @@ pub fn is_configured(args: &KubeArgs) -> bool {
 
 async fn read(args: &KubeArgs, options: KubeConfigOptions) -> Result<Config> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
-        Failure::new(format!("failed to read the kubeconfig: {}", kit::chain(error))).with(ExitStatus::Unreachable)
+        Failure::new(format!("found no way to the operator: failed to use the kubeconfig: {}", kit::chain(error)))
+            .with(ExitStatus::Unreachable)
     };
     if let Some(path) = &args.kube_config {
         let kubeconfig = Kubeconfig::read_from(path).map_err(|error| failed(&error))?;

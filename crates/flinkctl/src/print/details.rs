@@ -52,6 +52,9 @@ pub fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
         }
         lines.push(line);
     }
+    if lines.is_empty() {
+        lines.push(String::new());
+    }
     lines
 }
 

@@ -24,7 +24,7 @@ use std::io::Write as _;
 pub fn data(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
-    if !text.ends_with('\n') {
+    if !text.is_empty() && !text.ends_with('\n') {
         let _ = out.write_all(b"\n");
     }
     let _ = out.flush();

@@ -13,7 +13,7 @@ type Read = fn(&Value, Timestamp) -> Cell;
 
 macro_rules! columns {
     ($($title:literal, $spare:expr, $read:expr;)+) => {
-        &[$((Column { title: $title, spare: $spare, wide: $spare == WIDE }, $read as Read)),+]
+        &[$((Column { title: $title, spare: $spare, wide: $spare == WIDE, words: false }, $read as Read)),+]
     };
 }
 
@@ -182,7 +182,6 @@ pub fn describe(target: Target, object: &Value, now: Timestamp, look: &Look) -> 
 }
 
 fn condition_table(conditions: &[Value], now: Timestamp) -> Table {
-    let titles = [("CONDITION", 0), ("STATUS", 0), ("AGE", 1), ("REASON", 0), ("MESSAGE", 0)];
     let row = |one: &Value| {
         let status = text(one, "/status");
         let tone = match (text(one, "/type").as_str(), status.as_str()) {
@@ -195,14 +194,18 @@ fn condition_table(conditions: &[Value], now: Timestamp) -> Table {
             Cell::plain(text(one, "/type")),
             Cell::toned(status, tone),
             Cell::plain(ago(&text(one, "/lastTransitionTime"), now)),
-            Cell::plain(text(one, "/reason")),
-            Cell::plain(text(one, "/message").replace('\n', " ")),
+            Cell::plain(if tone == Tone::Faint { String::new() } else { text(one, "/reason") }),
+            Cell::plain(if tone == Tone::Faint { String::new() } else { text(one, "/message") }),
         ]
     };
-    Table {
-        columns: titles.iter().map(|(title, spare)| Column::new(title, *spare)).collect(),
-        rows: conditions.iter().map(row).collect(),
-    }
+    let columns = vec![
+        Column::new("CONDITION", 0),
+        Column::new("STATUS", 0),
+        Column::new("AGE", 1),
+        Column::new("REASON", 0),
+        Column::words("MESSAGE"),
+    ];
+    Table { columns, rows: conditions.iter().map(row).collect() }
 }
 
 fn savepoint(object: &Value, now: Timestamp) -> String {

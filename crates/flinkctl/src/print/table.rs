@@ -3,6 +3,7 @@
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::Look;
+use super::details::wrapped;
 
 /// What a cell tells at a glance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,15 +76,21 @@ pub struct Column {
     pub spare: u8,
     /// Only where everything is shown.
     pub wide: bool,
+    /// Words that go on below themselves rather than being cut; for the last column.
+    pub words: bool,
 }
 
 impl Column {
     pub const fn new(title: &'static str, spare: u8) -> Self {
-        Self { title, spare, wide: false }
+        Self { title, spare, wide: false, words: false }
+    }
+
+    pub const fn words(title: &'static str) -> Self {
+        Self { title, spare: 0, wide: false, words: true }
     }
 
     pub const fn wide(title: &'static str) -> Self {
-        Self { title, spare: u8::MAX, wide: true }
+        Self { title, spare: u8::MAX, wide: true, words: false }
     }
 }
 
@@ -97,13 +104,15 @@ pub struct Table {
 const GAP: usize = 3;
 /// What is left of a column that is cut.
 const LEAST: usize = 8;
+/// What words need at least.
+const LEAST_WORDS: usize = 30;
 
 impl Table {
     /// The table with its head.
     pub fn render(&self, look: &Look) -> String {
         let layout = self.layout(look);
         let mut text = self.head(&layout);
-        text.push_str(&Self::body(&self.rows, &layout, look));
+        text.push_str(&self.lines(&layout, look));
         text
     }
 
@@ -118,7 +127,14 @@ impl Table {
         let Some(width) = look.width else {
             return layout;
         };
-        while total(&layout) > width {
+        // Words need some room, and then take what there is.
+        let is_words = |layout: &[(usize, usize)]| layout.last().is_some_and(|(index, _)| self.columns[*index].words);
+        let needed = |layout: &[(usize, usize)]| {
+            let last = layout.last().map_or(0, |(_, width)| *width);
+            let saved = if is_words(layout) { last.saturating_sub(LEAST_WORDS) } else { 0 };
+            total(layout) - saved
+        };
+        while needed(&layout) > width {
             let spare =
                 layout.iter().enumerate().max_by_key(|(place, (index, _))| (self.columns[*index].spare, *place));
             match spare {
@@ -127,10 +143,16 @@ impl Table {
             }
         }
         let over = total(&layout).saturating_sub(width);
-        if over > 0
-            && let Some((_, longest)) = layout.iter_mut().max_by_key(|(_, width)| *width)
-        {
-            *longest = longest.saturating_sub(over).max(LEAST);
+        if over > 0 {
+            let place = if is_words(&layout) {
+                layout.len() - 1
+            } else {
+                let longest = layout.iter().enumerate().max_by_key(|(_, (_, width))| *width);
+                longest.map_or(0, |(place, _)| place)
+            };
+            if let Some((_, longest)) = layout.get_mut(place) {
+                *longest = longest.saturating_sub(over).max(LEAST);
+            }
         }
         layout
     }
@@ -138,6 +160,27 @@ impl Table {
     fn head(&self, layout: &[(usize, usize)]) -> String {
         let cells: Vec<Cell> = self.columns.iter().map(|column| Cell::plain(column.title)).collect();
         line(&cells, layout, false)
+    }
+
+    fn lines(&self, layout: &[(usize, usize)], look: &Look) -> String {
+        let words = layout.last().filter(|(index, _)| self.columns[*index].words && look.width.is_some());
+        let Some((last, width)) = words else {
+            return Self::body(&self.rows, layout, look);
+        };
+        let mut text = String::new();
+        for row in &self.rows {
+            let tone = row[*last].tone;
+            for (number, part) in wrapped(&row[*last].text, Some(*width)).into_iter().enumerate() {
+                // What is in the other columns stands beside the first line.
+                let mut cells = if number == 0 { row.clone() } else { vec![Cell::default(); row.len()] };
+                let room = part.width().max(*width);
+                cells[*last] = Cell::toned(part, tone);
+                let mut layout = layout.to_vec();
+                layout.last_mut().expect("there is a last column").1 = room;
+                text.push_str(&line(&cells, &layout, look.color));
+            }
+        }
+        text
     }
 
     /// Rows in a layout that was made before.
@@ -156,7 +199,7 @@ fn line(cells: &[Cell], layout: &[(usize, usize)], color: bool) -> String {
         let Some(cell) = cells.get(*index) else {
             continue;
         };
-        let text = cut(&cell.text, *width);
+        let text = cut(&cell.text.replace('\n', " "), *width);
         line.push_str(&cell.tone.paint(&text, color));
         if place + 1 < layout.len() {
             line.push_str(&" ".repeat((width + GAP).saturating_sub(text.width())));
@@ -213,6 +256,19 @@ mod tests {
             "NAME            STATUS\ndemo            RUNNING\ndemonstration   RUNNING\n"
         );
         assert_eq!(render(Some(10), false, false), "NAME\ndemo\ndemonstra…\n");
+    }
+
+    #[test]
+    fn words_go_on_below_themselves_and_paths_stay_whole() {
+        let columns = vec![Column::new("REASON", 0), Column::new("AGE", 1), Column::words("MESSAGE")];
+        let cells =
+            ["Running", "5m", "it runs from file:/a/path/that/is/longer/than/the/column/is/wide"].map(Cell::plain);
+        let table = Table { columns, rows: vec![cells.to_vec()] };
+        let text = table.render(&Look { width: Some(46), color: false, wide: false });
+        assert_eq!(
+            text,
+            "REASON    AGE   MESSAGE\nRunning   5m    it runs from\n                file:/a/path/that/is/longer/than/the/column/is/wide\n"
+        );
     }
 
     #[test]

@@ -79,7 +79,8 @@ struct OwnCluster {
 /// Where the scenarios on real Flink are.
 const SCENARIOS: &str = "integration-tests/tests";
 /// What runs on any control plane of this machine. The others test the binary, Flink, or the control plane itself.
-const MAIN_JOB: [&str; 8] = ["smoke", "operator", "jobs", "clusters", "explain", "faults", "upgrade", "namespace"];
+const MAIN_JOB: [&str; 9] =
+    ["smoke", "operator", "jobs", "clusters", "control", "explain", "faults", "upgrade", "namespace"];
 /// Those that look at nothing but a cluster: no process of a pod is killed.
 const ANYWHERE: [&str; 3] = ["smoke", "jobs", "clusters"];
 /// What the genuine control plane alone can show, and that all goes well on it.

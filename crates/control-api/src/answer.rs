@@ -71,7 +71,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActionResult {
-    /// START, STOP, SCALE, TRIGGER_SAVEPOINT or FORGET_SAVEPOINT.
+    /// `START`, `STOP`, `SCALE`, `TRIGGER_SAVEPOINT` or `FORGET_SAVEPOINT`.
     pub action: String,
     pub outcome: Outcome,
     /// The `id` of the action in `status.lastAction`; a scale has none.

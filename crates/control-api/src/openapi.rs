@@ -146,7 +146,6 @@ fn output(operation: Operation) -> Value {
     match operation {
         Operation::Names(_) => list(json!({ "type": "string" })),
         Operation::List(target) => list(reference(target.kind())),
-        Operation::Get(target) => reference(target.kind()),
         Operation::Status(target) => reference(&format!("{}Status", target.kind())),
         Operation::JobDetails => flink::JOB.schema(),
         Operation::TaskManagers => flink::TASK_MANAGERS.schema(),
@@ -154,7 +153,7 @@ fn output(operation: Operation) -> Value {
         Operation::JobMetrics => members(metrics::JOB),
         Operation::JobManagerMetrics | Operation::TaskManagerMetrics => members(metrics::PROCESS),
         Operation::Events(_) => list(reference("Event")),
-        Operation::Create(target) | Operation::Update(target) => reference(target.kind()),
+        Operation::Get(target) | Operation::Create(target) | Operation::Update(target) => reference(target.kind()),
         Operation::Act(..) => reference("ActionResult"),
         Operation::Explain(_) => reference("Explanation"),
         Operation::Delete(_) | Operation::Watch | Operation::OpenApi => {

@@ -187,6 +187,7 @@ mod type_uri {
 
     const BEFORE: &str = "about:blank#";
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     pub fn serialize<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&format!("{BEFORE}{}", kind.name()))
     }

@@ -104,7 +104,7 @@ impl Control {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         let token = self.0.token.clone();
-        tokio::spawn(kit::https::serve(listener, tls, Limits::default(), router::router(self), token));
+        tokio::spawn(kit::https::serve(listener, tls, Limits::default(), router::router(&self), token));
         Ok(bound)
     }
 

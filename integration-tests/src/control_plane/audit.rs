@@ -78,7 +78,14 @@ impl Request {
         let no_room = *code == 403 && message.contains("exceeded quota");
         // Who asked was killed before the answer came.
         let hung_up = *code == 504 && message.ends_with("context canceled");
-        !outrun && !late && !no_room && !hung_up && matches!(code, 400 | 401 | 403 | 405 | 406 | 415 | 422 | 500..)
+        // What somebody sent to the control API goes on as it is, and only that is asked to be judged so strictly.
+        let passed_on = self.uri.contains("fieldValidation=Strict") && matches!(code, 400 | 422);
+        !outrun
+            && !late
+            && !no_room
+            && !hung_up
+            && !passed_on
+            && matches!(code, 400 | 401 | 403 | 405 | 406 | 415 | 422 | 500..)
     }
 }
 

@@ -75,13 +75,13 @@ impl Control {
 
     fn jobs_of(&self, cluster: &str) -> Jobs {
         let clusters = self.0.caches.clusters.names();
-        self.0.caches.jobs.matching(|job| match cluster_label(job.meta()) {
-            Some(label) => label == cluster,
-            None => {
-                let owners = clusters.iter().map(String::as_str).chain([cluster]);
-                let name = job.meta().name.as_deref().unwrap_or_default();
-                rules::cluster_of_job(name, owners).is_some_and(|(owner, _)| owner == cluster)
+        self.0.caches.jobs.matching(|job| {
+            if let Some(label) = cluster_label(job.meta()) {
+                return label == cluster;
             }
+            let owners = clusters.iter().map(String::as_str).chain([cluster]);
+            let name = job.meta().name.as_deref().unwrap_or_default();
+            rules::cluster_of_job(name, owners).is_some_and(|(owner, _)| owner == cluster)
         })
     }
 

@@ -55,16 +55,12 @@ fn is_inner(byte: u8) -> bool {
 
 /// DNS-1123 label, the rule of Kubernetes for names of Services.
 pub fn is_label(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let ends = bytes.first().zip(bytes.last());
-    bytes.len() <= 63
-        && ends.is_some_and(|(first, last)| is_inner(*first) && is_inner(*last))
-        && bytes.iter().all(|byte| is_inner(*byte) || *byte == b'-')
+    text.len() <= 63 && is_label_of_any_length(text)
 }
 
 /// DNS-1123 subdomain, the rule of Kubernetes for names of resources.
 pub fn is_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(|part| is_label_of_any_length(part))
+    text.len() <= 253 && text.split('.').all(is_label_of_any_length)
 }
 
 fn is_label_of_any_length(text: &str) -> bool {

@@ -24,7 +24,7 @@ use super::query::Query;
 use super::{Control, NOTHING, Request, body, has_body};
 
 /// The whole API.
-pub fn router(control: Control) -> Router {
+pub fn router(control: &Control) -> Router {
     let mut paths: BTreeMap<&str, Vec<&'static Route>> = BTreeMap::new();
     for route in ROUTES {
         paths.entry(route.path).or_default().push(route);

@@ -272,7 +272,7 @@ where
         let why = if missing {
             format!("the API server does not know {kind}.{}", K::group(&K::DynamicType::default()))
         } else {
-            format!("watch {kind}: {}", chain(error))
+            format!("watch {kind}: {}", words(error))
         };
         let synced = self.state.borrow().is_synced();
         self.state.send_if_modified(|state| {
@@ -317,6 +317,15 @@ pub fn is_at_least(meta: &Meta, wanted: &str) -> bool {
     match (version(known), version(Some(wanted))) {
         (Some(known), Some(wanted)) => known >= wanted,
         _ => known == Some(wanted),
+    }
+}
+
+/// What went wrong; an answer of the API server in its own words alone.
+fn words(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.message.clone(),
+        _ => chain(error),
     }
 }
 

@@ -121,7 +121,10 @@ impl Container {
 
 impl Terminated {
     fn words(&self) -> String {
-        let words = flink::last_words(&self.message).map(|words| format!(": {words}")).unwrap_or_default();
+        let said = self.message.trim();
+        // What a supervisor says itself is one line; anything else is the end of its log.
+        let words = if said.lines().count() > 1 { flink::last_words(said) } else { Some(said.to_owned()) };
+        let words = words.filter(|words| !words.is_empty()).map(|words| format!(": {words}")).unwrap_or_default();
         let reason = Some(self.reason.as_str()).filter(|reason| !reason.is_empty()).unwrap_or("Error");
         format!("it ended with exit code {} ({reason}){words}", self.exit_code)
     }

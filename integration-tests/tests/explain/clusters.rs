@@ -13,12 +13,12 @@ async fn create(world: &World, name: &str, patch: Value) -> Result<()> {
 }
 
 pub async fn a_flink_image_that_is_nowhere_is_named(world: Shared) -> Result<()> {
-    create(&world, "runtime", json!({ "runtime": { "image": "nowhere/flink:1" } })).await?;
-    let words = ["blocked", "ImageError", "nowhere/flink:1", "jobmanager-runtime-1"];
+    create(&world, "runtime", json!({ "runtime": { "image": "nowhere/nothing:1" } })).await?;
+    let words = ["blocked", "ImageError", "nowhere/nothing:1", "jobmanager-runtime-1"];
     let (_, explanation) = explained(&world, &["cluster", "runtime"], &words).await?;
     advises(&explanation, "kubectl edit fc runtime")?;
     // The job says what the cluster waits for.
-    let words = ["FlinkCluster runtime", "nowhere/flink:1"];
+    let words = ["FlinkCluster runtime", "nowhere/nothing:1"];
     let (_, explanation) = explained(&world, &["job", "runtime", "job"], &words).await?;
     ensure!(explanation["verdict"] == "Blocked", "{explanation}");
     advises(&explanation, "kubectl edit fc runtime")

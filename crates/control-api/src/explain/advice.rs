@@ -3,6 +3,7 @@
 //! Commands are complete: `{cluster}`, `{job}` (the name within the cluster), `{namespace}`, and the resources in which the definitions of
 //! job and cluster stand, which may be their deployment, are filled in.
 
+use api::FlinkCluster;
 use api::conditions::reasons as why;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -320,17 +321,40 @@ pub(super) fn of(what: &What<'_>, verdict: Verdict, own: &str, causes: &[Cause])
     if matches!(verdict, Verdict::Ready | Verdict::Deleting) && causes.is_empty() {
         return Vec::new();
     }
-    let troubles: Vec<&str> =
-        causes.iter().map(|cause| cause.reason.as_str()).filter(|reason| nature(reason) == Trouble).collect();
+    let troubles: Vec<&Cause> = causes.iter().filter(|cause| nature(&cause.reason) == Trouble).collect();
     // A job that waits for its cluster is helped by what helps the cluster.
-    let own = (troubles.is_empty() || nature(own) == Trouble).then_some(own);
-    let mut reasons: Vec<&str> = Vec::new();
-    for reason in own.into_iter().chain(troubles) {
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
+    let own = (troubles.is_empty() || nature(own) == Trouble).then_some((own, None));
+    let theirs = troubles.iter().map(|cause| (cause.reason.as_str(), Some(cause.about.as_str())));
+    let mut given: Vec<Advice> = Vec::new();
+    for (reason, about) in own.into_iter().chain(theirs) {
+        let Some(entry) = find(reason).filter(|entry| !entry.text.is_empty()) else { continue };
+        let advice =
+            about.and_then(|about| part(what, about)).map_or_else(|| fill(entry, what), |part| fill(entry, &part));
+        match given.iter_mut().find(|known| known.text == advice.text) {
+            Some(known) => {
+                let new = advice.commands.into_iter().filter(|command| !known.commands.contains(command));
+                known.commands.extend(new.collect::<Vec<_>>());
+            }
+            None => given.push(advice),
         }
     }
-    reasons.into_iter().filter_map(find).filter(|entry| !entry.text.is_empty()).map(|entry| fill(entry, what)).collect()
+    given
+}
+
+/// The part in which a cause lies, if it is not the resource itself.
+fn part<'a>(what: &'a What<'a>, about: &str) -> Option<What<'a>> {
+    let is = |kind: &str, meta: &ObjectMeta| about == format!("{kind} {}", meta.name.as_deref().unwrap_or_default());
+    let of_cluster = |cluster: &'a FlinkCluster| {
+        is("FlinkCluster", &cluster.metadata).then(|| What::Cluster { cluster, jobs: Vec::new() })
+    };
+    match what {
+        What::Job { cluster, .. } => cluster.and_then(of_cluster),
+        What::Deployment { cluster, jobs, .. } => cluster.and_then(of_cluster).or_else(|| {
+            let job = jobs.iter().find(|job| is("FlinkJob", &job.metadata))?;
+            Some(What::Job { job, cluster: *cluster })
+        }),
+        What::Cluster { .. } => None,
+    }
 }
 
 fn fill(entry: &Entry, what: &What<'_>) -> Advice {

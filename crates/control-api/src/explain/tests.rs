@@ -93,6 +93,7 @@ fn a_job_without_its_cluster_is_explained_by_the_cluster() {
     let job = job(conditions(false, false, "WaitingForCluster", "the cluster is starting"), waiting);
     let of_job = explain(&subject(What::Job { job: &job, cluster: Some(&cluster) }));
     assert_eq!(of_job.verdict, Verdict::Blocked);
+    assert_eq!(of_job.advice[0].commands[0], "kubectl edit fc demo -n flink");
     insta::assert_snapshot!(render(&of_job, at(0), 80));
     let of_cluster = explain(&subject(What::Cluster { cluster: &cluster, jobs: vec![&job] }));
     assert_eq!(of_cluster.next, [Next { what: "another JobManager is started".into(), at: Some(at(27)) }]);
@@ -148,6 +149,10 @@ fn a_deployment_points_at_the_part_that_is_not_ready() {
     let explanation = explain(&subject(what));
     assert_eq!(explanation.verdict, Verdict::Blocked);
     assert_eq!(explanation.causes.len(), 1);
+    assert!(
+        explanation.advice[0].commands.contains(&"kubectl edit fj demo-clicks -n flink".to_owned()),
+        "it is its job's"
+    );
     insta::assert_snapshot!(render(&explanation, at(0), 100));
 }
 

@@ -1,6 +1,7 @@
 //! Why a command did not do what it was told: one message, perhaps a hint, and the exit code.
 
 use std::error::Error;
+use std::fmt::Write as _;
 
 use control_api::{Kind, Problem};
 
@@ -46,7 +47,7 @@ impl Failure {
     pub fn refused(problem: &Problem) -> Self {
         let mut message = problem.detail.clone();
         for cause in &problem.causes {
-            message.push_str(&format!("\n  {}: {}", cause.field, cause.message));
+            let _ = write!(message, "\n  {}: {}", cause.field, cause.message);
         }
         let status = match problem.kind {
             Kind::StillWaiting => ExitStatus::TimedOut,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use control_api::Problem;
 use control_api::route::{Operation, Target};
 use control_client::{Request, Style};
 use jiff::Timestamp;
@@ -102,7 +101,7 @@ impl Session {
         print::data(&answer.text());
         match answer.outcome() {
             Ok(_) => Ok(ExitStatus::Done),
-            Err(problem) => Err(self.refused(&problem)),
+            Err(problem) => Err(Failure::refused(&problem)),
         }
     }
 
@@ -117,10 +116,6 @@ impl Session {
             }
             _ => error.into(),
         }
-    }
-
-    fn refused(&self, problem: &Problem) -> Failure {
-        Failure::refused(problem)
     }
 
     /// Asks a question, and shows the answer in the form that is wanted; `table` makes it readable.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
@@ -181,9 +182,11 @@ impl Operator {
             let output = self.run(line, columns);
             let out = String::from_utf8(output.stdout).unwrap();
             let err = String::from_utf8(output.stderr).unwrap();
-            text.push_str(&format!("$ flinkctl {line}\n{out}"));
-            err.lines().for_each(|line| text.push_str(&format!("stderr: {line}\n")));
-            text.push_str(&format!("exit {}\n\n", output.status.code().unwrap()));
+            let _ = write!(text, "$ flinkctl {line}\n{out}");
+            for line in err.lines() {
+                let _ = writeln!(text, "stderr: {line}");
+            }
+            let _ = write!(text, "exit {}\n\n", output.status.code().unwrap());
         }
         text.replace(&self.address.to_string(), "OPERATOR").replace(self.directory.path().to_str().unwrap(), "HOME")
     }

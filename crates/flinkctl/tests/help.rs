@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+use std::fmt::Write as _;
 use std::process::{Command, Output};
 
 fn run(words: &[&str]) -> Output {
@@ -19,7 +20,7 @@ fn help(words: &[&str], text: &mut String) {
     let output = run(&[words, &["-h"]].concat());
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!((output.status.code(), output.stderr.is_empty()), (Some(0), true), "{words:?}");
-    text.push_str(&format!("$ flinkctl {} -h\n{said}\n", words.join(" ")));
+    let _ = write!(text, "$ flinkctl {} -h\n{said}\n", words.join(" "));
     let below = said.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     // A line that goes on is indented further.
     let names: Vec<&str> =

@@ -46,7 +46,7 @@ pub async fn a_person_works_at_a_terminal(world: Arc<World>) -> Result<()> {
             "job details hands one",
             "events cluster hands",
         ] {
-            fits(shell.at_terminal(columns, line).await?.ends(0)?, usize::from(columns), line)?;
+            fits(&shell.at_terminal(columns, line).await?.ends(0)?, usize::from(columns), line)?;
         }
     }
     shell.at_terminal(200, "jobs list").await?.says("JOB-RESTART")?.says("\u{1b}[32mRUNNING\u{1b}[0m")?;
@@ -75,7 +75,7 @@ pub async fn a_person_works_at_a_terminal(world: Arc<World>) -> Result<()> {
 }
 
 /// No line is longer than the terminal, unless a word in it is.
-fn fits(said: Said, columns: usize, line: &str) -> Result<()> {
+fn fits(said: &Said, columns: usize, line: &str) -> Result<()> {
     for found in said.out.lines() {
         let mut text = found.replace('\r', "");
         for code in ["\u{1b}[0m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"] {

@@ -76,7 +76,7 @@ pub struct Delete {
     #[command(flatten)]
     name: ClusterName,
     #[command(flatten)]
-    delete: DeleteArgs,
+    options: DeleteArgs,
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
@@ -135,7 +135,7 @@ impl Command {
                 create::update(&Resource::cluster(args.name.0), &args.spec.cluster_spec, args.ahead, &args.client).await
             }
             Self::Delete(args) => {
-                action::delete(&Resource::cluster(args.name.0), &args.delete, &args.wait, &args.client).await
+                action::delete(&Resource::cluster(args.name.0), &args.options, &args.wait, &args.client).await
             }
             Self::Status(args) => deployment::status(&Resource::cluster(args.name.0), &args.client).await,
             Self::Start(args) => args.run(Action::Start).await,

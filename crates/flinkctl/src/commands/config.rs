@@ -14,7 +14,7 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  flinkctl config set-context prod --host=flink.example.com --tls-cert=me.pem --tls-key=me.key --tls-ca=ca.pem --use"
     )]
-    SetContext(Set),
+    SetContext(Box<Set>),
     /// Use a context from now on
     #[command(after_help = "Example:\n  flinkctl config use-context prod")]
     UseContext(Named),
@@ -70,7 +70,7 @@ pub struct Show {
 impl Command {
     pub fn run(self) -> Result {
         match self {
-            Self::SetContext(args) => set(args)?,
+            Self::SetContext(args) => set(*args)?,
             Self::UseContext(args) => {
                 let path = args.file.path();
                 let mut contexts = Contexts::read(&path)?;
@@ -111,15 +111,12 @@ impl Command {
 fn set(args: Set) -> Result<()> {
     let path = args.file.path();
     let mut contexts = Contexts::read(&path)?;
-    let place = match contexts.contexts.iter_mut().find(|one| one.name == args.name) {
-        Some(found) => &mut found.place,
-        None => {
-            contexts.contexts.push(Context { name: args.name.clone(), place: PlaceArgs::default() });
-            let last = contexts.contexts.last_mut().expect("it was just put there");
-            &mut last.place
-        }
-    };
-    place.take(&args.place)?;
+    let known = contexts.contexts.iter().position(|one| one.name == args.name);
+    let index = known.unwrap_or_else(|| {
+        contexts.contexts.push(Context { name: args.name.clone(), place: PlaceArgs::default() });
+        contexts.contexts.len() - 1
+    });
+    contexts.contexts[index].place.take(&args.place)?;
     if args.use_it || contexts.contexts.len() == 1 {
         contexts.current_context = Some(args.name);
     }

@@ -67,7 +67,7 @@ pub struct Delete {
     #[command(flatten)]
     name: DeploymentName,
     #[command(flatten)]
-    delete: DeleteArgs,
+    options: DeleteArgs,
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
@@ -94,7 +94,7 @@ impl Command {
                     .await
             }
             Self::Delete(args) => {
-                action::delete(&Resource::deployment(args.name.0), &args.delete, &args.wait, &args.client).await
+                action::delete(&Resource::deployment(args.name.0), &args.options, &args.wait, &args.client).await
             }
             Self::Status(args) => status(&Resource::deployment(args.name.0), &args.client).await,
         }

@@ -84,7 +84,7 @@ pub struct Delete {
     #[command(flatten)]
     name: JobName,
     #[command(flatten)]
-    delete: DeleteArgs,
+    options: DeleteArgs,
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
@@ -140,7 +140,7 @@ impl Command {
             Self::Update(args) => {
                 create::update(&resource(args.name), &args.spec.job_spec, args.ahead, &args.client).await
             }
-            Self::Delete(args) => action::delete(&resource(args.name), &args.delete, &args.wait, &args.client).await,
+            Self::Delete(args) => action::delete(&resource(args.name), &args.options, &args.wait, &args.client).await,
             Self::Status(args) => deployment::status(&resource(args.name), &args.client).await,
             Self::Details(args) => {
                 let session = Session::open(&args.client, Habit::Original).await?;

@@ -242,7 +242,7 @@ async fn follow(session: &Session, target: Target, cluster: Option<&str>) -> Res
             None if matches!(session.format, Format::Table | Format::Wide) => {
                 let mut rows = print::rows(target, std::slice::from_ref(&object), Session::now());
                 if change == "DELETED" {
-                    rows.iter_mut().for_each(|row| row[1] = Cell::toned("Gone", print::Tone::Faint));
+                    rows[0][1] = Cell::toned("Gone", print::Tone::Faint);
                 }
                 // A change that does not show is none.
                 let seen = timeless(&print::list(target, &[], Session::now()), &rows[0]);
@@ -259,7 +259,9 @@ async fn follow(session: &Session, target: Target, cluster: Option<&str>) -> Res
 fn roomy(mut layout: Vec<(usize, usize)>, look: &print::Look) -> Vec<(usize, usize)> {
     const WORD: usize = 12;
     let Some(width) = look.width else {
-        layout.iter_mut().for_each(|(_, room)| *room = (*room).max(WORD));
+        for (_, room) in &mut layout {
+            *room = (*room).max(WORD);
+        }
         return layout;
     };
     let mut free = width.saturating_sub(layout.iter().map(|(_, room)| room + 3).sum());
@@ -290,7 +292,7 @@ fn one(session: &Session, target: Target, object: &Value, change: &str) -> Resul
 fn task_managers(found: &Value, session: &Session) -> String {
     let rows = items(found.clone());
     if session.format == Format::Name {
-        return rows.iter().filter_map(|one| one["id"].as_str()).map(|id| format!("{id}\n")).collect();
+        return rows.iter().filter_map(|one| one["id"].as_str()).collect::<Vec<_>>().join("\n");
     }
     let number = |value: &Value| if value.is_null() { String::new() } else { value.to_string() };
     let size = |value: &Value| value.as_u64().map(bytes).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! Deployments, clusters and jobs: their tables, with the columns of the definitions, and one of them in full.
 
+use std::fmt::Write as _;
+
 use control_api::route::Target;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -226,11 +228,11 @@ fn last_action(object: &Value, now: Timestamp) -> Cell {
     let mut words = format!("{} {}", text(action, "/action"), outcome.to_lowercase());
     let since = ago(&text(action, "/requested"), now);
     if !since.is_empty() {
-        words.push_str(&format!(", {since} ago"));
+        let _ = write!(words, ", {since} ago");
     }
     let message = text(action, "/message");
     if !message.is_empty() {
-        words.push_str(&format!(": {message}"));
+        let _ = write!(words, ": {message}");
     }
     let tone = if matches!(outcome.as_str(), "Refused" | "Failed") { Tone::Bad } else { Tone::Plain };
     Cell::toned(words, tone)

@@ -14,6 +14,7 @@ use rcgen::{
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -56,6 +57,9 @@ struct Stage {
     token: CancellationToken,
     server: tokio::task::JoinHandle<()>,
     certificates: Certificates,
+    /// A slow request has come, and may be answered.
+    began: Arc<Notify>,
+    release: Arc<Notify>,
 }
 
 async fn stage(limits: Limits) -> Stage {
@@ -70,15 +74,21 @@ async fn stage(limits: Limits) -> Stage {
         let shown = peer.certificate.unwrap();
         format!("{} of {}", shown.common_name.clone().unwrap(), shown.organizations.join(","))
     };
-    let slow = || async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        "at last"
+    let (began, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, released) = (Arc::clone(&began), Arc::clone(&release));
+    let slow = move || {
+        begins.notify_one();
+        let released = Arc::clone(&released);
+        async move {
+            released.notified().await;
+            "at last"
+        }
     };
     let echo = |body: axum::body::Bytes| async move { body };
     let router = Router::new().route("/who", get(who)).route("/slow", get(slow)).route("/echo", post(echo));
     let token = CancellationToken::new();
     let server = tokio::spawn(serve(listener, Some(certificates.clone()), limits, router, token.clone()));
-    Stage { directory, authority, address, token, server, certificates }
+    Stage { directory, authority, address, token, server, certificates, began, release }
 }
 
 impl Stage {
@@ -214,9 +224,9 @@ async fn a_stop_lets_requests_end_and_no_more() {
     ask(&mut idle, WHO, "mary").await.unwrap();
     let mut busy = stage.connect(&stage.client("jane")).await.unwrap();
     busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    // The request is in the server's hands when a later one was answered.
-    ask(&mut idle, WHO, "mary").await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), stage.began.notified()).await.expect("the request comes");
     stage.token.cancel();
+    stage.release.notify_one();
     assert!(ask(&mut busy, "", "at last").await.unwrap().contains(StatusCode::OK.as_str()));
     tokio::time::timeout(Duration::from_secs(3), stage.server).await.expect("the server ends").unwrap();
 }

@@ -25,7 +25,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 pub use exit::ExitStatus;
 
-use commands::Cli;
+use commands::{Cli, Servers};
 use failure::Failure;
 
 /// What a command of ours ends with.
@@ -42,10 +42,17 @@ pub fn main() -> ExitCode {
         return code;
     }
     kit::tls::install_provider();
+    if let Some(servers) = Servers::asked() {
+        return ended(servers.run());
+    }
     let mut command = command(&dress::program(std::env::args_os().next()));
     let matches = command.get_matches_mut();
     let cli = Cli::from_arg_matches(&matches).map_err(|error| unnamed(&error, &matches));
-    cli.and_then(|cli| cli.run(command)).unwrap_or_else(|failure| {
+    ended(cli.and_then(|cli| cli.run(command)))
+}
+
+fn ended(result: Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|failure| {
         failure.tell();
         failure.status.into()
     })

@@ -27,10 +27,10 @@ use std::process::ExitCode;
 
 pub use version::operator as operator_version;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
-use crate::{Result, certs};
+use crate::{ExitStatus, Result, certs};
 
 /// Run Apache Flink on Kubernetes
 #[derive(Parser)]
@@ -109,6 +109,24 @@ enum Group {
     /// Certificates of the control API
     #[command(subcommand)]
     Certs(certs::Command),
+    #[command(flatten)]
+    Server(Server),
+    /// Flink on this machine, for development, demos and tests: a control plane and a node in one process
+    #[command(subcommand)]
+    Local(local::Command),
+}
+
+/// The servers alone: they run for months, and shall not carry the tree of all commands in their memory.
+#[derive(Parser)]
+#[command(name = "flinkctl", version, propagate_version = true, max_term_width = 120)]
+pub struct Servers {
+    #[command(subcommand)]
+    server: Server,
+}
+
+/// What runs in pods.
+#[derive(Subcommand)]
+enum Server {
     /// The operator of a namespace
     #[command(subcommand)]
     Operator(Operator),
@@ -118,9 +136,6 @@ enum Group {
     /// The submission of a job
     #[command(subcommand)]
     Bootstrap(Bootstrap),
-    /// Flink on this machine, for development, demos and tests: a control plane and a node in one process
-    #[command(subcommand)]
-    Local(local::Command),
 }
 
 #[derive(Subcommand)]
@@ -172,15 +187,36 @@ impl Cli {
             Group::Version(args) => wait_for(args.run())?,
             Group::Completion(args) => args.run(command),
             Group::Man(args) => args.run(command)?,
-            server => return server.serve(),
+            Group::Certs(command) => {
+                certs::run(&command).map_err(|error| Failure::new(kit::chain(&error)))?;
+                ExitStatus::Done
+            }
+            Group::Local(command) => {
+                block_on(local::run(command))?.map_err(|error| Failure::new(kit::chain(&error)))?;
+                ExitStatus::Done
+            }
+            Group::Server(server) => return server.run(),
         };
         Ok(status.into())
     }
 }
 
-impl Group {
-    /// The commands that are servers, or have codes of their own.
-    fn serve(self) -> Result<ExitCode> {
+impl Servers {
+    /// The server that the command line asks for, if its first word is the name of one. A wrong command line ends here.
+    pub fn asked() -> Option<Self> {
+        let word = std::env::args_os().nth(1)?;
+        let known = Self::command().get_subcommands().any(|server| word == server.get_name());
+        known.then(Self::parse)
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> Result<ExitCode> {
+        self.server.run()
+    }
+}
+
+impl Server {
+    fn run(self) -> Result<ExitCode> {
         match self {
             Self::Operator(Operator::Run(args)) => {
                 kit::telemetry::init(&args.telemetry);
@@ -198,11 +234,6 @@ impl Group {
             Self::Bootstrap(Bootstrap::Install(args)) => {
                 bootstrap::install(&args).map_err(|error| Failure::new(kit::chain(&error)))?;
             }
-            Self::Certs(command) => certs::run(&command).map_err(|error| Failure::new(kit::chain(&error)))?,
-            Self::Local(command) => {
-                block_on(local::run(command))?.map_err(|error| Failure::new(kit::chain(&error)))?;
-            }
-            _ => unreachable!("the other groups are clients"),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -6,6 +6,7 @@
 //! that the outcome is unknown unless the error is a refusal ([`Error::Status`]).
 
 mod calls;
+mod edge;
 mod error;
 mod lister;
 mod shown;
@@ -14,6 +15,7 @@ mod upload;
 
 use std::time::Duration;
 
+pub use edge::Flink;
 pub use error::{Error, Refusal};
 pub use shown::Metrics;
 pub use upload::{JarSource, Progress};

@@ -1,0 +1,8 @@
+//! A deterministic simulator of the whole lifecycle: one thread, one seed, virtual time.
+//!
+//! The control loops of `operator` and `supervisor` run here as they run in production; what is behind their edges is
+//! made up: an API server, the nodes, and Flink. Faults are injected at each of these edges, and after every event the
+//! invariants are checked. For development only: no other crate depends on this one. Invariant: the same seed gives the
+//! same run.
+
+pub mod flink;

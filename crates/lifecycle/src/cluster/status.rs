@@ -9,7 +9,7 @@ use api::{
     FlinkCluster, FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, annotations, timestamp as text,
 };
 
-use super::{Observed, PodView, Role, Step, Waiting, adopting, wanted};
+use super::{Effect, Observed, PodView, Role, Step, Waiting, adopting, wanted};
 use crate::notice::{Notice, trouble_reason};
 use crate::{Reading, Refusal};
 
@@ -37,6 +37,7 @@ pub fn status(before: &FlinkClusterStatus, observed: &Observed<'_>, step: &Step,
     let slots = u32::try_from(replicas).unwrap_or(u32::MAX).saturating_mul(observed.desired.task_slots);
     after.supervisor_status = Some(supervisor_status(&step.record.phase));
     after.resource_status = Some(match step.waiting {
+        Waiting::Settled | Waiting::Idle { .. } if leaving(observed, step) => ResourceStatus::Updating,
         Waiting::Settled | Waiting::User | Waiting::Idle { .. } | Waiting::Deletion => ResourceStatus::Updated,
         _ => ResourceStatus::Updating,
     });
@@ -81,6 +82,14 @@ fn working<'a>(observed: &'a Observed<'_>, step: &Step) -> impl Iterator<Item = 
     observed.pods.iter().filter(move |pod| {
         pod.role == Role::TaskManager && pod.incarnation == incarnation && !pod.deleting && !pod.state.is_over()
     })
+}
+
+/// TaskManagers that were too many are on their way out.
+fn leaving(observed: &Observed<'_>, step: &Step) -> bool {
+    let told = |uid: &String| {
+        step.effects.iter().any(|effect| matches!(effect, Effect::DeletePod { uid: deleted, .. } if deleted == uid))
+    };
+    observed.pods.iter().any(|pod| pod.role == Role::TaskManager && (pod.deleting || told(&pod.uid)))
 }
 
 fn supervisor_status(phase: &ClusterPhase) -> SupervisorStatus {

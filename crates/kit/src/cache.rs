@@ -142,11 +142,7 @@ where
     K::DynamicType: Default,
     F: FnMut(&Arc<K>) + Send + 'static,
 {
-    let (sender, state) = watch::channel(State::Loading);
-    let objects = Arc::new(Mutex::new(BTreeMap::new()));
-    let changes = Arc::new(watch::Sender::new(()));
-    let cache = Cache { objects: Arc::clone(&objects), state, changes: Arc::clone(&changes) };
-    let writer = Writer { objects, state: sender, changes, listing: BTreeMap::new(), changed };
+    let (cache, writer) = fed(changed);
     tokio::spawn(async move {
         tokio::select! {
             () = token.cancelled() => {}
@@ -154,6 +150,15 @@ where
         }
     });
     cache
+}
+
+/// A cache, and what writes what a watch brings into it.
+pub fn fed<K, F: FnMut(&Arc<K>)>(changed: F) -> (Cache<K>, Writer<K, F>) {
+    let (sender, state) = watch::channel(State::Loading);
+    let objects = Arc::new(Mutex::new(BTreeMap::new()));
+    let changes = Arc::new(watch::Sender::new(()));
+    let cache = Cache { objects: Arc::clone(&objects), state, changes: Arc::clone(&changes) };
+    (cache, Writer { objects, state: sender, changes, listing: BTreeMap::new(), changed })
 }
 
 async fn follow<K, F>(mut writer: Writer<K, F>, api: Api<K>, config: watcher::Config)
@@ -181,7 +186,8 @@ where
     }
 }
 
-struct Writer<K, F> {
+/// The one who writes into a cache.
+pub struct Writer<K, F> {
     objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
     state: watch::Sender<State>,
     changes: Arc<watch::Sender<()>>,
@@ -195,7 +201,8 @@ where
     K::DynamicType: Default,
     F: FnMut(&Arc<K>),
 {
-    fn take(&mut self, event: Event<K>) {
+    /// Takes what the watch brings.
+    pub fn take(&mut self, event: Event<K>) {
         match event {
             Event::Init => self.listing.clear(),
             Event::InitApply(mut object) => {

@@ -33,12 +33,13 @@ pub enum Type {
     Warning,
 }
 
+/// What is to be told of an object.
 #[derive(Clone, Debug)]
-struct Notice {
-    about: ObjectReference,
-    kind: Type,
-    reason: String,
-    note: String,
+pub struct Notice {
+    pub about: ObjectReference,
+    pub kind: Type,
+    pub reason: String,
+    pub note: String,
 }
 
 /// Where to say what happened. Cheap to clone.
@@ -53,6 +54,12 @@ impl Events {
         let (sender, notices) = mpsc::channel(WAITING);
         tokio::spawn(Recorder { client, component, known: HashMap::new() }.run(notices));
         Self { sender }
+    }
+
+    /// Events for whoever takes them from the channel.
+    pub fn collected() -> (Self, mpsc::Receiver<Notice>) {
+        let (sender, notices) = mpsc::channel(WAITING);
+        (Self { sender }, notices)
     }
 
     /// Something happened as it should.

@@ -5,10 +5,12 @@
 
 pub mod cache;
 pub mod client;
+pub mod clock;
 pub mod error;
 pub mod events;
 pub mod forward;
 pub mod https;
+pub mod kubernetes;
 pub mod monitoring;
 pub mod object;
 pub mod patch;
@@ -22,6 +24,8 @@ pub mod tls;
 
 mod write;
 
+pub use clock::Clock;
 pub use error::chain;
+pub use kubernetes::Kubernetes;
 pub use object::Object;
 pub use write::Outcome;

@@ -43,6 +43,12 @@ pub struct Projection<K, S, T> {
     kind: PhantomData<fn() -> K>,
 }
 
+impl<K, S, T> Projection<K, S, T> {
+    pub fn new(metadata: ObjectMeta, spec: S, status: T) -> Self {
+        Self { metadata, spec, status, kind: PhantomData }
+    }
+}
+
 impl<K, S: Clone, T: Clone> Clone for Projection<K, S, T> {
     fn clone(&self) -> Self {
         Self {

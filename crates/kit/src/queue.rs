@@ -9,8 +9,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::Clock;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
@@ -30,28 +31,28 @@ pub enum Next {
 pub struct Queue<K> {
     keys: Arc<Mutex<BTreeMap<K, Entry>>>,
     wake: Arc<Notify>,
+    clock: Clock,
 }
 
 impl<K> Clone for Queue<K> {
     fn clone(&self) -> Self {
-        Self { keys: Arc::clone(&self.keys), wake: Arc::clone(&self.wake) }
+        Self { keys: Arc::clone(&self.keys), wake: Arc::clone(&self.wake), clock: self.clock.clone() }
     }
 }
 
 #[derive(Default)]
 struct Entry {
-    due: Option<Instant>,
+    /// By the queue's clock.
+    due: Option<Duration>,
     running: bool,
     failures: u32,
 }
 
-impl<K: Ord + Clone> Default for Queue<K> {
-    fn default() -> Self {
-        Self { keys: Arc::default(), wake: Arc::default() }
-    }
-}
-
 impl<K: Ord + Clone> Queue<K> {
+    pub fn new(clock: Clock) -> Self {
+        Self { keys: Arc::default(), wake: Arc::default(), clock }
+    }
+
     /// Look at the key now. While it is worked on, it is looked at again afterwards.
     pub fn add(&self, key: K) {
         self.add_after(key, Duration::ZERO);
@@ -59,7 +60,7 @@ impl<K: Ord + Clone> Queue<K> {
 
     /// Look at the key after a time, if it is not due before.
     pub fn add_after(&self, key: K, pause: Duration) {
-        let due = Instant::now() + pause;
+        let due = self.clock.monotonic() + pause;
         let mut keys = self.lock();
         let entry = keys.entry(key).or_default();
         entry.due = Some(entry.due.map_or(due, |known| known.min(due)));
@@ -92,13 +93,14 @@ impl<K: Ord + Clone> Queue<K> {
                 Some((key, next)) = running.next() => self.finish(&key, next),
                 () = token.cancelled(), if !token.is_cancelled() => {}
                 () = self.wake.notified(), if !full => {}
-                () = sleep_until(due), if !full => {}
+                () = self.sleep_until(due), if !full => {}
             }
         }
     }
 
-    fn take(&self) -> Option<K> {
-        let now = Instant::now();
+    /// Takes the key that is due for longest. It is not handed out again before it is [finished](Self::finish).
+    pub fn take(&self) -> Option<K> {
+        let now = self.clock.monotonic();
         let mut keys = self.lock();
         let (key, entry) = keys
             .iter_mut()
@@ -109,8 +111,9 @@ impl<K: Ord + Clone> Queue<K> {
         Some(key.clone())
     }
 
-    fn finish(&self, key: &K, next: Next) {
-        let now = Instant::now();
+    /// The work on the key is done.
+    pub fn finish(&self, key: &K, next: Next) {
+        let now = self.clock.monotonic();
         let mut keys = self.lock();
         let entry = keys.entry(key.clone()).or_default();
         entry.running = false;
@@ -129,8 +132,16 @@ impl<K: Ord + Clone> Queue<K> {
         }
     }
 
-    fn earliest(&self) -> Option<Instant> {
+    /// When the next key is due, by the queue's clock.
+    pub fn earliest(&self) -> Option<Duration> {
         self.lock().values().filter(|entry| !entry.running).filter_map(|entry| entry.due).min()
+    }
+
+    async fn sleep_until(&self, due: Option<Duration>) {
+        match due {
+            Some(due) => self.clock.sleep(due.saturating_sub(self.clock.monotonic())).await,
+            None => std::future::pending().await,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<K, Entry>> {
@@ -140,13 +151,6 @@ impl<K: Ord + Clone> Queue<K> {
 
 fn backoff(failures: u32) -> Duration {
     FIRST_BACKOFF.saturating_mul(1 << failures.min(16)).min(LONGEST_BACKOFF)
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]
@@ -159,10 +163,11 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::{Next, Queue, backoff};
+    use crate::Clock;
 
     #[tokio::test(start_paused = true)]
     async fn a_key_that_fails_waits_alone() {
-        let queue = Queue::default();
+        let queue = Queue::new(Clock::machine());
         let token = CancellationToken::new();
         let seen = Rc::new(RefCell::new(Vec::new()));
         let start = Instant::now();
@@ -187,7 +192,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_during_the_work_is_not_lost_and_does_not_run_beside_it() {
-        let queue = Queue::default();
+        let queue = Queue::new(Clock::machine());
         let token = CancellationToken::new();
         let running = Rc::new(RefCell::new((0, 0)));
         queue.add(1);

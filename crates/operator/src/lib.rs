@@ -4,15 +4,17 @@
 //! only; Flink is the supervisors' business. Invariant: a second operator beside it does no harm, so a single one needs no lease.
 
 mod args;
-mod caches;
+pub mod caches;
 mod control;
 mod farewell;
-mod key;
+pub mod key;
 mod metrics;
 pub mod pod;
-mod reconcile;
+pub mod reconcile;
 
+use kit::Clock;
 use kit::events::Events;
+use kit::kubernetes::Namespaced;
 use kit::monitoring::{self, Monitoring};
 use kube::Client;
 use prometheus_client::registry::Registry;
@@ -61,7 +63,8 @@ async fn work(args: Args, client: Client, token: CancellationToken) -> Result<()
     // Before anything else: who gives wrong certificates should learn it at once, and not from a port that stays closed.
     let transport = args.control.access.transport()?;
     let access = Access::new(&args.control.access, &args.namespace, client.clone())?;
-    let queue = kit::queue::Queue::default();
+    let clock = Clock::machine();
+    let queue = kit::queue::Queue::new(clock.clone());
     let caches = caches::start(&client, &args.namespace, &queue, &token);
     let mut registry = Registry::default();
     let timings = metrics::register(&mut registry, &args.namespace, &caches);
@@ -82,7 +85,8 @@ async fn work(args: Args, client: Client, token: CancellationToken) -> Result<()
     }
     let events = Events::start(client.clone(), COMPONENT);
     let settings = manifests::Settings { image: args.image, dry_run: args.dry_run };
-    let context = reconcile::Context::new(client, &args.namespace, caches, events, settings);
+    let kubernetes = Namespaced::new(client, &args.namespace);
+    let context = reconcile::Context::new(kubernetes, clock, caches, events, settings);
     queue
         .drive(WIDTH, &token, |key| {
             let (context, queue, timings) = (context.clone(), queue.clone(), timings.clone());

@@ -11,24 +11,24 @@ use api::names;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kit::client::CallError;
 use kit::events::Events;
+use kit::kubernetes::Kind;
 use kit::projection::Parsed;
 use kit::queue::{Next, Queue};
-use kit::{Object, object};
-use kube::api::Api;
-use kube::{Client, Resource};
+use kit::{Clock, Kubernetes};
+use kube::Resource;
 use lifecycle::Notice;
 use lifecycle::supervision::Correction;
+use serde_json::Value;
 
 use crate::caches::Caches;
 use crate::key::Key;
 
 /// What every look has at hand. Cheap to clone.
-#[derive(Clone)]
-pub struct Context(Arc<Inner>);
+pub struct Context<A>(Arc<Inner<A>>);
 
-struct Inner {
-    client: Client,
-    namespace: String,
+struct Inner<A> {
+    kubernetes: A,
+    clock: Clock,
     caches: Caches,
     events: Events,
     settings: manifests::Settings,
@@ -36,10 +36,15 @@ struct Inner {
     corrections: Mutex<HashMap<String, Correction>>,
 }
 
-impl Context {
-    pub fn new(client: Client, namespace: &str, caches: Caches, events: Events, settings: manifests::Settings) -> Self {
-        let namespace = namespace.to_owned();
-        Self(Arc::new(Inner { client, namespace, caches, events, settings, corrections: Mutex::default() }))
+impl<A> Clone for Context<A> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<A: Kubernetes> Context<A> {
+    pub fn new(kubernetes: A, clock: Clock, caches: Caches, events: Events, settings: manifests::Settings) -> Self {
+        Self(Arc::new(Inner { kubernetes, clock, caches, events, settings, corrections: Mutex::default() }))
     }
 
     /// Looks at what the key names.
@@ -58,8 +63,8 @@ impl Context {
         }
     }
 
-    fn api<K: Object>(&self) -> Api<K> {
-        Api::namespaced(self.0.client.clone(), &self.0.namespace)
+    fn kubernetes(&self) -> &A {
+        &self.0.kubernetes
     }
 
     fn tell(&self, about: &ObjectReference, notice: &Notice) {
@@ -82,8 +87,8 @@ impl Context {
         }
     }
 
-    async fn delete<K: Object>(&self, name: &str, uid: &str) -> Result<(), CallError> {
-        object::delete(&self.api::<K>(), name, uid, None).await
+    async fn delete<K: Kind>(&self, name: &str, uid: &str) -> Result<(), CallError> {
+        self.kubernetes().delete::<K>(name, uid, None).await
     }
 
     fn correction(&self, uid: &str) -> Option<Correction> {
@@ -106,6 +111,11 @@ fn ordinary(answer: Result<(), CallError>) -> Result<bool, CallError> {
         Err(error) if error.is_conflict() || error.is_already_exists() || error.is_not_found() => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// The manifest of one of our own resources.
+fn manifest<K: Kind>(object: &K) -> Result<Value, CallError> {
+    serde_json::to_value(object).map_err(|why| CallError::Kube(kube::Error::SerdeError(why)))
 }
 
 /// How a failed write of a look is told, and when the next look is due.

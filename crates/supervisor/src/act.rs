@@ -5,18 +5,18 @@ use api::annotations::{ACTION_TIMESTAMP, NONE, REQUESTED_ACTION, WITHOUT_SAVEPOI
 use api::record::Incarnation;
 use api::{FlinkCluster, FlinkJob, labels, names};
 use flink::{JobId, TriggerId};
-use jiff::Timestamp;
+use flink_client::Flink;
 use k8s_openapi::api::batch::v1::Job as BatchJob;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kit::client::{CallError, DEADLINE, call};
-use kit::{Object, object, patch};
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::ApiResource;
-use kube::{Api, Client, Resource, ResourceExt};
+use kit::client::CallError;
+use kit::kubernetes::Kind;
+use kit::{Kubernetes, patch};
+use kube::ResourceExt;
 use lifecycle::{Refusal, cluster, job};
 use manifests::{Launch, Settings};
 use serde_json::{Value, json};
 
+use crate::edge::Edge;
 use crate::jobmanager::JobManager;
 
 /// Seconds that a Flink process has to end.
@@ -34,8 +34,6 @@ pub enum Error {
     OtherIncarnation,
     #[error("an id is not one of Flink's")]
     Id(#[from] flink::InvalidId),
-    #[error("an object that cannot be written")]
-    Json(#[from] serde_json::Error),
 }
 
 impl Error {
@@ -54,40 +52,35 @@ impl Error {
             Self::Kubernetes(error) if error.is_invalid() => "Invalid",
             Self::Kubernetes(_) => "KubernetesFailed",
             Self::Flink(error) => error.reason(),
-            Self::Manifests(_) | Self::Json(_) => "Invalid",
+            Self::Manifests(_) => "Invalid",
             Self::OtherIncarnation | Self::Id(_) => "Superseded",
         }
     }
 }
 
 /// Where effects happen.
-pub struct Actor {
-    pub client: Client,
-    pub namespace: String,
+pub struct Actor<E> {
+    pub edge: E,
     pub cluster: String,
     pub settings: Settings,
 }
 
-impl Actor {
-    fn api<K: Object>(&self) -> Api<K> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
+impl<E: Edge> Actor<E> {
     /// Carries out one effect on the cluster.
     pub async fn on_cluster(
         &self,
         object: &FlinkCluster,
         effect: &cluster::Effect,
-        manager: Option<&JobManager>,
+        manager: Option<&JobManager<E::Flink>>,
     ) -> Result<(), Error> {
         use cluster::Effect;
         match effect {
             Effect::AddFinalizer => self.finalizer(object, true).await,
             Effect::RemoveFinalizer => self.finalizer(object, false).await,
             Effect::CreateJobManager { incarnation } => {
-                self.create::<Pod>(manifests::job_manager_pod(object, *incarnation)?).await
+                self.create::<Pod>(&manifests::job_manager_pod(object, *incarnation)?).await
             }
-            Effect::CreateService => self.create::<Service>(manifests::job_manager_service(object)?).await,
+            Effect::CreateService => self.create::<Service>(&manifests::job_manager_service(object)?).await,
             Effect::AdoptPod { name, uid, incarnation, job_manager } => {
                 self.adopt_pod(object, name, uid, *incarnation, job_manager).await
             }
@@ -96,7 +89,7 @@ impl Actor {
                 self.adopt::<Service>(&names::job_manager_service(&self.cluster), metadata).await
             }
             Effect::CreateTaskManager { incarnation, job_manager, index } => {
-                self.create::<Pod>(manifests::task_manager_pod(object, *incarnation, job_manager, *index)?).await
+                self.create::<Pod>(&manifests::task_manager_pod(object, *incarnation, job_manager, *index)?).await
             }
             Effect::DeletePod { name, uid } => self.delete::<Pod>(name, uid, Some(GRACE)).await,
             Effect::DeleteService { uid } => {
@@ -116,7 +109,7 @@ impl Actor {
         &self,
         object: &FlinkJob,
         effect: &job::Effect,
-        manager: Option<&JobManager>,
+        manager: Option<&JobManager<E::Flink>>,
         address: Option<&str>,
     ) -> Result<(), Error> {
         use job::Effect;
@@ -132,7 +125,8 @@ impl Actor {
                     parallelism: attempt.parallelism,
                     savepoint_path: attempt.restore.path().map(str::to_owned),
                 };
-                self.create::<BatchJob>(manifests::bootstrap_job(object, &self.cluster, &launch, &self.settings)?).await
+                self.create::<BatchJob>(&manifests::bootstrap_job(object, &self.cluster, &launch, &self.settings)?)
+                    .await
             }
             Effect::DeleteBootstrap { uid } => {
                 let name = object.name_any();
@@ -168,7 +162,7 @@ impl Actor {
         incarnation: u32,
         job_manager: &str,
     ) -> Result<(), Error> {
-        let Some(pod) = call(DEADLINE, self.api::<Pod>().get_opt(name)).await? else { return Ok(()) };
+        let Some(pod) = self.edge.kubernetes().get::<Pod>(name).await? else { return Ok(()) };
         let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
         let restarts: i32 = statuses.map(|status| status.restart_count).sum();
         let metadata = json!({
@@ -182,47 +176,38 @@ impl Actor {
     }
 
     /// Patches the metadata of the object with that uid; another one of that name is left alone.
-    async fn adopt<K>(&self, name: &str, metadata: Value) -> Result<(), Error>
-    where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-    {
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<K>(&()));
-        let patch = Patch::Merge(json!({ "metadata": metadata }));
-        match call(DEADLINE, api.patch_metadata(name, &PatchParams::default(), &patch)).await {
+    async fn adopt<K: Kind>(&self, name: &str, metadata: Value) -> Result<(), Error> {
+        match self.edge.kubernetes().merge_metadata::<K>(name, &metadata).await {
             Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error.into()),
             _ => Ok(()),
         }
     }
 
     /// Creates an object under its deterministic name; one that is there already is the one that was wanted.
-    async fn create<K: Object>(&self, object: Value) -> Result<(), Error> {
-        let resource = ApiResource::erase::<K>(&());
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
-        let object: DynamicObject = serde_json::from_value(object)?;
-        match call(DEADLINE, api.create(&PostParams::default(), &object)).await {
+    async fn create<K: Kind>(&self, manifest: &Value) -> Result<(), Error> {
+        match self.edge.kubernetes().create::<K>(manifest).await {
             Err(error) if !error.is_already_exists() => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    async fn delete<K: Object>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error> {
-        Ok(object::delete(&self.api::<K>(), name, uid, grace).await?)
+    async fn delete<K: Kind>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error> {
+        Ok(self.edge.kubernetes().delete::<K>(name, uid, grace).await?)
     }
 
-    async fn finalizer<K: Object>(&self, seen: &K, wanted: bool) -> Result<(), Error> {
-        object::finalizer(&self.api::<K>(), seen, names::SUPERVISOR_FINALIZER, wanted).await?;
+    async fn finalizer<K: Kind>(&self, seen: &K, wanted: bool) -> Result<(), Error> {
+        self.edge.kubernetes().finalizer(seen, names::SUPERVISOR_FINALIZER, wanted).await?;
         Ok(())
     }
 
     /// Takes back a `without-savepoint` that the original has left behind, which would count for the next command.
-    pub async fn forget_leftover<K: Object>(&self, seen: &K) -> Result<(), Error> {
+    pub async fn forget_leftover<K: Kind>(&self, seen: &K) -> Result<(), Error> {
         self.reset(seen, NONE).await
     }
 
     /// Sets `requested-action` to `NONE` if the object is still the one that was looked at, and takes back
     /// `without-savepoint` with it. A new timestamp tells the next command from this one, also if it is the same word.
-    async fn reset<K: Object>(&self, seen: &K, action: &str) -> Result<(), Error> {
+    async fn reset<K: Kind>(&self, seen: &K, action: &str) -> Result<(), Error> {
         let meta = seen.meta();
         let annotations = meta.annotations.clone().unwrap_or_default();
         let Some(said) = annotations.get(REQUESTED_ACTION).filter(|said| said.trim().eq_ignore_ascii_case(action))
@@ -234,33 +219,31 @@ impl Actor {
             patch::at_version(meta.resource_version.as_deref().unwrap_or_default()),
             patch::test(&path(REQUESTED_ACTION), said.as_str()),
             patch::add(&path(REQUESTED_ACTION), NONE),
-            patch::add(&path(ACTION_TIMESTAMP), Timestamp::now().as_millisecond().to_string()),
+            patch::add(&path(ACTION_TIMESTAMP), self.edge.clock().now().as_millisecond().to_string()),
         ];
         if annotations.contains_key(WITHOUT_SAVEPOINT) {
             operations.push(patch::add(&path(WITHOUT_SAVEPOINT), "false"));
         }
-        patch::json(&self.api::<K>(), meta.name.as_deref().unwrap_or_default(), &operations).await?;
+        let name = meta.name.as_deref().unwrap_or_default();
+        self.edge.kubernetes().patch::<K>(name, &operations).await?;
         Ok(())
     }
 
     async fn scale(&self, task_managers: u32) -> Result<(), Error> {
-        let body = json!({"spec": {"replicas": task_managers}});
-        let api = self.api::<FlinkCluster>();
-        call(DEADLINE, api.patch_scale(&self.cluster, &PatchParams::default(), &Patch::Merge(&body))).await?;
-        Ok(())
+        Ok(self.edge.kubernetes().scale::<FlinkCluster>(&self.cluster, task_managers).await?)
     }
 }
 
-fn of<'a>(manager: Option<&'a JobManager>, uid: &str) -> Result<&'a JobManager, Error> {
+fn of<'a, F>(manager: Option<&'a JobManager<F>>, uid: &str) -> Result<&'a JobManager<F>, Error> {
     manager.filter(|manager| manager.uid == uid).ok_or(Error::OtherIncarnation)
 }
 
-fn operation<'a>(
-    manager: Option<&'a JobManager>,
+fn operation<'a, F>(
+    manager: Option<&'a JobManager<F>>,
     incarnation: &Incarnation,
     job_id: &str,
     trigger_id: &str,
-) -> Result<(&'a JobManager, JobId, TriggerId), Error> {
+) -> Result<(&'a JobManager<F>, JobId, TriggerId), Error> {
     Ok((
         of(manager, &incarnation.uid)?,
         JobId::try_from(job_id.to_owned())?,

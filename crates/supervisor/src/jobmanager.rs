@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use api::record::{Attempt, Checkpoints};
 use flink::option;
-use flink_client::{Client, Error};
+use flink_client::{Error, Flink};
 use jiff::Timestamp;
+use kit::Clock;
 use lifecycle::Reading;
 use lifecycle::cluster::{FlinkView, TaskManagerView};
 use lifecycle::job::{FlinkJobView, OperationView};
-use tokio::time::Instant;
+
+use crate::edge::Edge;
 
 const PORT: u16 = 8081;
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -21,13 +23,15 @@ const DEADLINE: Duration = Duration::from_secs(3);
 const LISTING_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Answers of one JobManager pod.
-pub struct JobManager {
+pub struct JobManager<F> {
     pub uid: String,
-    pub client: Client,
-    pub lister: Client,
+    pub client: F,
+    pub lister: F,
     pub flink: Reading<FlinkView>,
     pub jobs: Reading<Vec<FlinkJobView>>,
-    asked: Option<Instant>,
+    clock: Clock,
+    /// When it was last asked, by the monotonic clock.
+    asked: Option<Duration>,
     failing: Option<Timestamp>,
     /// `execution.checkpointing.dir`; known, if there is none, once the configuration was read.
     root: Reading<Option<String>>,
@@ -35,16 +39,17 @@ pub struct JobManager {
     failures: HashMap<String, String>,
 }
 
-impl JobManager {
-    pub fn new(uid: &str, address: &str, now: Timestamp) -> Self {
-        let address = format!("{address}:{PORT}");
+impl<F: Flink> JobManager<F> {
+    pub fn new(uid: &str, address: &str, edge: &impl Edge<Flink = F>) -> Self {
+        let (address, now) = (format!("{address}:{PORT}"), edge.clock().now());
         let unknown = || "it was not asked yet".to_owned();
         Self {
             uid: uid.to_owned(),
-            client: Client::new(&address).with_deadline(DEADLINE),
-            lister: Client::new(&address).with_deadline(LISTING_DEADLINE),
+            client: edge.flink(&address, DEADLINE),
+            lister: edge.flink(&address, LISTING_DEADLINE),
             flink: Reading::Unknown { why: unknown(), since: now },
             jobs: Reading::Unknown { why: unknown(), since: now },
+            clock: edge.clock().clone(),
             asked: None,
             failing: None,
             root: Reading::Unknown { why: unknown(), since: now },
@@ -55,7 +60,7 @@ impl JobManager {
 
     /// Asks again if the last answer is older than that.
     pub async fn refresh(&mut self, age: Duration, idle: bool, now: Timestamp) {
-        if self.asked.is_some_and(|asked| asked.elapsed() < age) {
+        if self.asked.is_some_and(|asked| self.clock.monotonic().saturating_sub(asked) < age) {
             return;
         }
         match self.ask(idle).await {
@@ -71,7 +76,7 @@ impl JobManager {
                 self.jobs = Reading::Unknown { why, since };
             }
         }
-        self.asked = Some(Instant::now());
+        self.asked = Some(self.clock.monotonic());
     }
 
     async fn ask(&mut self, idle: bool) -> Result<(FlinkView, Vec<FlinkJobView>), Error> {
@@ -125,16 +130,16 @@ impl JobManager {
             return Some(known.clone());
         }
         let id = flink::JobId::try_from(job.to_owned()).ok()?;
-        let deadline = Instant::now() + Duration::from_secs(1);
+        let deadline = self.clock.monotonic() + Duration::from_secs(1);
         loop {
             if let Ok(Some(why)) = self.client.job_exceptions(&id).await {
                 self.failures.insert(job.to_owned(), why.clone());
                 return Some(why);
             }
-            if Instant::now() >= deadline {
+            if self.clock.monotonic() >= deadline {
                 return None;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            self.clock.sleep(Duration::from_millis(100)).await;
         }
     }
 

@@ -3,13 +3,14 @@
 //! It watches Kubernetes, asks Flink, lets `lifecycle` decide, persists the record, and carries the effects out.
 //! Invariant: what it must remember is in the records; it may be killed at any time.
 
-mod act;
+pub mod act;
 mod args;
-mod caches;
-mod jobmanager;
-mod metrics;
-mod observe;
-mod reconcile;
+pub mod caches;
+pub mod edge;
+pub mod jobmanager;
+pub mod metrics;
+pub mod observe;
+pub mod reconcile;
 
 pub use args::Args;
 
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::Actor;
 use crate::caches::Caches;
+use crate::edge::Production;
 use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
 
@@ -60,8 +62,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     serve(registry, &missing, &token).await?;
     tracing::info!(namespace = args.namespace, cluster = args.cluster_name, version = VERSION, "supervising");
     let actor = Actor {
-        client: client.clone(),
-        namespace: args.namespace.clone(),
+        edge: Production::new(client.clone(), &args.namespace),
         cluster: args.cluster_name.clone(),
         settings: manifests::Settings { image: args.image.clone(), dry_run: args.dry_run },
     };
@@ -111,7 +112,7 @@ async fn serve(
 }
 
 /// Passes follow changes, and time where time matters. Nothing is decided on half a picture.
-async fn supervise(reconciler: &mut Reconciler, changed: &Notify, missing: &Mutex<Option<String>>) {
+async fn supervise(reconciler: &mut Reconciler<Production>, changed: &Notify, missing: &Mutex<Option<String>>) {
     let note = |why: Option<String>| *missing.lock().unwrap_or_else(PoisonError::into_inner) = why;
     note(reconciler.caches.missing());
     reconciler.caches.synced().await;

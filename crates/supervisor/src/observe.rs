@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::annotations;
 use api::record::{ClusterNext, ClusterPhase, ClusterRecord, JobPhase, JobRecord, Restore, Stop};
 use api::{labels, names};
+use flink_client::Flink;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use lifecycle::Reading;
@@ -149,12 +150,12 @@ pub fn foreign_pods(caches: &Caches, cluster_uid: &str) -> bool {
 }
 
 /// The cluster as a job sees it.
-pub fn cluster_of(
+pub fn cluster_of<F>(
     record: &ClusterRecord,
     pods: &[PodView],
     foreign: bool,
     slots: impl Fn(u32) -> Slots,
-    manager: Option<&JobManager>,
+    manager: Option<&JobManager<F>>,
     now: Timestamp,
 ) -> Cluster {
     let (state, without_savepoint) = match &record.phase {
@@ -281,7 +282,7 @@ struct Report {
 }
 
 /// How the operation that the record names stands.
-pub async fn operation(record: &JobRecord, manager: Option<&JobManager>) -> OperationView {
+pub async fn operation<F: Flink>(record: &JobRecord, manager: Option<&JobManager<F>>) -> OperationView {
     let Some(attempt) = &record.attempt else { return OperationView::Unknown };
     let trigger = match (&record.phase, &record.operation) {
         (JobPhase::Stopping { stop: Stop::Savepoint { trigger_id, .. }, .. }, _) => trigger_id,
@@ -295,10 +296,10 @@ pub async fn operation(record: &JobRecord, manager: Option<&JobManager>) -> Oper
 }
 
 /// What the last attempt left behind, where that is to be found out.
-pub async fn evidence(
+pub async fn evidence<F: Flink>(
     record: &JobRecord,
     cluster: &Cluster,
-    manager: Option<&JobManager>,
+    manager: Option<&JobManager<F>>,
     now: Timestamp,
 ) -> Reading<Looked> {
     let unknown = |why: &str| Reading::Unknown { why: why.to_owned(), since: now };

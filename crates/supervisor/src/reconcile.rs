@@ -12,15 +12,16 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kit::client::CallError;
 use kit::events::Events;
+use kit::kubernetes::Kind;
 use kit::projection::Parsed;
-use kit::{Object, Outcome as Written};
-use kube::{Api, Resource};
+use kit::{Clock, Kubernetes, Outcome as Written};
+use kube::Resource;
 use lifecycle::cluster::{self, JobView, PodView};
 use lifecycle::{Notice, Reading, Refusal, desired, job};
-use tokio::time::Instant;
 
 use crate::act::{Actor, Error};
 use crate::caches::Caches;
+use crate::edge::Edge;
 use crate::jobmanager::JobManager;
 use crate::metrics::Metrics;
 use crate::observe;
@@ -34,13 +35,13 @@ const SLOW: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The supervisor's state between two passes. Everything that must survive it is in the records.
-pub struct Reconciler {
-    pub actor: Actor,
+pub struct Reconciler<E: Edge> {
+    pub actor: Actor<E>,
     pub caches: Caches,
     pub events: Events,
     pub metrics: Metrics,
     pub polling_interval: Duration,
-    manager: Option<JobManager>,
+    manager: Option<JobManager<E::Flink>>,
     /// The last pass left something under way.
     busy: bool,
     /// TaskManagers are too many: whether they are idle matters.
@@ -54,7 +55,8 @@ pub struct Reconciler {
 /// What went wrong with an object, and when it is tried again.
 struct Trouble {
     times: u32,
-    until: Instant,
+    /// By the monotonic clock.
+    until: Duration,
     refused: Option<Refusal>,
 }
 
@@ -66,8 +68,8 @@ struct Progress {
     wake: Option<Timestamp>,
 }
 
-impl Reconciler {
-    pub fn new(actor: Actor, caches: Caches, events: Events, metrics: Metrics, polling_interval: Duration) -> Self {
+impl<E: Edge> Reconciler<E> {
+    pub fn new(actor: Actor<E>, caches: Caches, events: Events, metrics: Metrics, polling_interval: Duration) -> Self {
         Self {
             actor,
             caches,
@@ -85,14 +87,14 @@ impl Reconciler {
 
     /// Does what can be done now, and says when to look again.
     pub async fn pass(&mut self) -> Duration {
-        let started = Instant::now();
+        let started = self.clock().monotonic();
         let (changed, at_rest, wake) = self.look().await;
-        self.metrics.pass(started.elapsed());
+        self.metrics.pass(self.clock().monotonic().saturating_sub(started));
         self.busy = !at_rest;
         self.quiet = if changed { QUICK } else { (self.quiet * 3 / 2).min(SLOW) };
         let pause = if at_rest { self.polling_interval } else { self.quiet };
         let wake = wake.map(|wake| {
-            let left = wake.duration_since(Timestamp::now());
+            let left = wake.duration_since(self.clock().now());
             Duration::try_from(left).unwrap_or(Duration::ZERO).max(Duration::from_millis(10))
         });
         wake.map_or(pause, |wake| pause.min(wake))
@@ -122,6 +124,10 @@ impl Reconciler {
         (changed, at_rest, wake)
     }
 
+    fn clock(&self) -> &Clock {
+        self.actor.edge.clock()
+    }
+
     fn cluster(&self) -> Option<FlinkCluster> {
         self.caches.cluster.get(&self.actor.cluster)?.valid().cloned()
     }
@@ -132,7 +138,7 @@ impl Reconciler {
 
     /// Speaks to the JobManager that lives now, and asks it as often as matters.
     async fn follow(&mut self, cluster: &FlinkCluster) {
-        let now = Timestamp::now();
+        let now = self.clock().now();
         let Ok(record) = cluster::status::record(cluster) else { return };
         let pods = observe::pods(&self.caches, &Self::uid(cluster));
         let current =
@@ -142,7 +148,7 @@ impl Reconciler {
             return;
         };
         if self.manager.as_ref().is_none_or(|manager| manager.uid != uid) {
-            self.manager = Some(JobManager::new(&uid, &address, now));
+            self.manager = Some(JobManager::new(&uid, &address, &self.actor.edge));
         }
         let age = if self.busy { QUICK / 2 } else { self.polling_interval };
         if let Some(manager) = &mut self.manager {
@@ -204,7 +210,7 @@ impl Reconciler {
             self.actor.forget_leftover(&object).await?;
             return Ok(stale());
         }
-        let now = Timestamp::now();
+        let now = self.clock().now();
         let uid = Self::uid(&object);
         let desired = desired::cluster(&object);
         let observed = cluster::Observed {
@@ -216,7 +222,7 @@ impl Reconciler {
             flink: self.answer(&record, &uid, |manager| manager.flink.clone(), now),
             now,
         };
-        let step = cluster::step(&observed);
+        let step = self.actor.edge.decide_cluster(&observed);
         self.surplus = matches!(step.waiting, cluster::Waiting::Idle { .. });
         let facts = cluster::status::Facts {
             generation: object.metadata.generation,
@@ -259,7 +265,7 @@ impl Reconciler {
         &self,
         record: &api::record::ClusterRecord,
         uid: &str,
-        read: impl Fn(&JobManager) -> Reading<T>,
+        read: impl Fn(&JobManager<E::Flink>) -> Reading<T>,
         now: Timestamp,
     ) -> Reading<T> {
         let pods: Vec<PodView> = observe::pods(&self.caches, uid);
@@ -288,7 +294,7 @@ impl Reconciler {
             self.actor.forget_leftover(object).await?;
             return Ok(stale());
         }
-        let now = Timestamp::now();
+        let now = self.clock().now();
         let desired = desired::job(object);
         let pods = observe::pods(&self.caches, &Self::uid(&owner));
         let foreign = observe::foreign_pods(&self.caches, &Self::uid(&owner));
@@ -309,7 +315,7 @@ impl Reconciler {
             cluster: view,
             now,
         };
-        let step = job::step(&observed);
+        let step = self.actor.edge.decide_job(&observed);
         let facts = job::status::Facts {
             generation: object.metadata.generation,
             cluster: self.actor.cluster.clone(),
@@ -372,10 +378,9 @@ impl Reconciler {
         manager.checkpoints(attempt, now).await
     }
 
-    async fn write<K: Object + serde::Serialize>(&self, object: &K) -> Result<Written<K>, CallError> {
-        let api: Api<K> = Api::namespaced(self.actor.client.clone(), &self.actor.namespace);
+    async fn write<K: Kind>(&self, object: &K) -> Result<Written<K>, CallError> {
         self.metrics.write();
-        let answer = kit::status::replace(&api, object).await;
+        let answer = self.actor.edge.kubernetes().replace_status(object).await;
         let denied = answer.as_ref().err().and_then(CallError::status).filter(|status| status.code == 403);
         *self.barred.lock().unwrap_or_else(PoisonError::into_inner) = denied.map(|status| status.message.clone());
         answer
@@ -404,11 +409,11 @@ impl Reconciler {
     /// Whether an error of the object is too recent to try again.
     fn pausing(&self, name: &str, total: &mut Progress) -> bool {
         let Some(trouble) = self.troubles.get(name) else { return false };
-        let left = trouble.until.saturating_duration_since(Instant::now());
+        let left = trouble.until.saturating_sub(self.clock().monotonic());
         if left.is_zero() {
             return false;
         }
-        let wake = Timestamp::now() + left;
+        let wake = self.clock().now() + left;
         total.wake = Some(total.wake.map_or(wake, |known| known.min(wake)));
         total.at_rest &= trouble.times > 3;
         true
@@ -417,7 +422,7 @@ impl Reconciler {
     fn trouble(&mut self, name: &str, about: Option<ObjectReference>, error: &Error) {
         let times = self.troubles.get(name).map_or(0, |trouble| trouble.times);
         let pause = (QUICK * 2u32.saturating_pow(times.min(12))).min(LONGEST_PAUSE);
-        let trouble = Trouble { times: times + 1, until: Instant::now() + pause, refused: error.refusal() };
+        let trouble = Trouble { times: times + 1, until: self.clock().monotonic() + pause, refused: error.refusal() };
         self.troubles.insert(name.to_owned(), trouble);
         self.metrics.error();
         let message = kit::chain(error);

@@ -17,21 +17,11 @@ type Seen = mpsc::Receiver<String>;
 type Callback = Box<dyn FnMut(&Arc<ConfigMap>)>;
 
 fn cache() -> (Cache<ConfigMap>, Writer<ConfigMap, Callback>, Seen) {
-    let (state_sender, state) = watch::channel(State::Loading);
-    let objects = Arc::new(Mutex::new(BTreeMap::new()));
     let (sender, seen) = mpsc::channel();
-    let changes = Arc::new(watch::Sender::new(()));
-    let cache = Cache { objects: Arc::clone(&objects), state, changes: Arc::clone(&changes) };
-    let writer = Writer {
-        objects,
-        state: state_sender,
-        changes,
-        listing: BTreeMap::new(),
-        changed: Box::new(move |object: &Arc<ConfigMap>| {
-            let told = sender.send(name(object.as_ref()));
-            told.expect("the test listens");
-        }) as Callback,
-    };
+    let (cache, writer) = fed(Box::new(move |object: &Arc<ConfigMap>| {
+        let told = sender.send(name(object.as_ref()));
+        told.expect("the test listens");
+    }) as Callback);
     (cache, writer, seen)
 }
 

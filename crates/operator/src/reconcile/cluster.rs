@@ -2,13 +2,11 @@
 
 use api::conditions::reasons;
 use api::{FlinkCluster, FlinkClusterStatus, names};
-use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use kit::client::{CallError, DEADLINE, call};
+use kit::client::CallError;
 use kit::projection::Parsed;
 use kit::queue::Next;
-use kit::{Outcome, object};
-use kube::api::{Api, ApiResource, DynamicObject, PostParams};
+use kit::{Kubernetes, Outcome};
 use kube::{Resource, ResourceExt};
 use lifecycle::supervision::{self, Correction, Effect, Observed, Plan, Seen};
 use lifecycle::{Notice, Refusal};
@@ -17,7 +15,7 @@ use serde_json::Value;
 use super::{Context, failed, ordinary};
 use crate::key::cluster_label;
 
-impl Context {
+impl<A: Kubernetes> Context<A> {
     pub(super) async fn cluster(&self, name: &str) -> Next {
         let Some(cached) = self.0.caches.clusters.get(name) else {
             return Next::Changed;
@@ -45,7 +43,7 @@ impl Context {
             wanted: wanted.map_err(String::as_str),
             last: last.as_ref(),
         };
-        supervision::plan(&observed, Timestamp::now())
+        supervision::plan(&observed, self.0.clock.now())
     }
 
     async fn act_cluster(&self, found: &FlinkCluster, plan: Plan) -> Next {
@@ -88,7 +86,7 @@ impl Context {
             tracing::debug!(cluster = name, supervised, "the namespace is being terminated");
             return Next::Changed;
         }
-        match object::finalizer(&self.api(), found, names::SUPERVISOR_FINALIZER, false).await {
+        match self.kubernetes().finalizer(found, names::SUPERVISOR_FINALIZER, false).await {
             Ok(_) => {
                 tracing::info!(cluster = name, "released: its namespace is being terminated and takes no supervisor");
                 Next::Changed
@@ -106,23 +104,18 @@ impl Context {
                 if !add {
                     self.remember(&uid, None);
                 }
-                let outcome = object::finalizer(&self.api(), found, names::OPERATOR_FINALIZER, add).await?;
+                let outcome = self.kubernetes().finalizer(found, names::OPERATOR_FINALIZER, add).await?;
                 Ok(outcome.written().is_some())
             }
-            Effect::Create(manifest) => {
-                let object = dynamic(manifest)?;
-                ordinary(call(DEADLINE, self.dynamic_api().create(&PostParams::default(), &object)).await.map(drop))
-            }
+            Effect::Create(manifest) => ordinary(self.kubernetes().create::<Deployment>(manifest).await),
             Effect::Replace { deployment, .. } => {
-                let object = dynamic(deployment)?;
-                let (api, name) = (self.dynamic_api(), object.name_any());
-                let written = call(DEADLINE, api.replace(&name, &PostParams::default(), &object)).await;
-                let generation = written.as_ref().ok().and_then(|written| written.metadata.generation);
+                let written = self.kubernetes().replace::<Deployment>(deployment).await;
+                let generation = written.as_ref().ok().and_then(|written| written.generation);
                 let happened = ordinary(written.map(drop))?;
                 if happened {
                     let wanted = manifests::supervisor_deployment(found, &self.0.settings).ok();
                     let wanted = wanted.as_ref().map(supervision::digest).unwrap_or_default();
-                    self.remember(&uid, Some(Correction { generation, wanted, at: Timestamp::now() }));
+                    self.remember(&uid, Some(Correction { generation, wanted, at: self.0.clock.now() }));
                 }
                 Ok(happened)
             }
@@ -135,7 +128,7 @@ impl Context {
     async fn write_status(&self, found: &FlinkCluster, status: &FlinkClusterStatus) -> Result<bool, CallError> {
         let mut cluster = found.clone();
         cluster.status = Some(status.clone());
-        match kit::status::replace(&self.api::<FlinkCluster>(), &cluster).await? {
+        match self.kubernetes().replace_status(&cluster).await? {
             Outcome::Written(written) => {
                 self.0.caches.clusters.learn(Parsed::Valid(Box::new(written)));
                 Ok(true)
@@ -150,16 +143,11 @@ impl Context {
         let name = found.name_any();
         let alone = self.0.caches.pods.matching(|pod| cluster_label(&pod.metadata).as_ref() == Some(&name)).is_empty();
         let Some(refusal) = refusal.filter(|_| alone) else { return };
-        if let Some(status) = supervision::told(found, refusal.reason, why, Timestamp::now())
+        if let Some(status) = supervision::told(found, refusal.reason, why, self.0.clock.now())
             && let Err(error) = self.write_status(found, &status).await
         {
             tracing::debug!(cluster = name, error = kit::chain(&error), "the status cannot be written either");
         }
-    }
-
-    fn dynamic_api(&self) -> Api<DynamicObject> {
-        let resource = ApiResource::erase::<Deployment>(&());
-        Api::namespaced_with(self.0.client.clone(), &self.0.namespace, &resource)
     }
 
     fn tell_replaced_image(&self, found: &FlinkCluster) {
@@ -170,8 +158,4 @@ impl Context {
             self.tell(&found.object_ref(&()), &Notice::normal(reasons::IMAGE_REPLACED, text));
         }
     }
-}
-
-fn dynamic(manifest: &Value) -> Result<DynamicObject, CallError> {
-    serde_json::from_value(manifest.clone()).map_err(|why| CallError::Kube(kube::Error::SerdeError(why)))
 }

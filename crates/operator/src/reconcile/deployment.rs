@@ -3,23 +3,20 @@
 use api::{FlinkCluster, FlinkDeployment, FlinkJob, names};
 use futures::StreamExt;
 use futures::stream;
-use jiff::Timestamp;
-use kit::Outcome;
-use kit::client::{CallError, DEADLINE, call};
-use kit::object;
+use kit::client::CallError;
 use kit::projection::Parsed;
 use kit::queue::Next;
-use kube::api::PostParams;
+use kit::{Kubernetes, Outcome};
 use kube::{Resource, ResourceExt};
 use lifecycle::Refusal;
 use lifecycle::deployment::{self, Effect, Observed, Plan};
 
-use super::{Context, failed, ordinary};
+use super::{Context, failed, manifest, ordinary};
 
 /// Children that are written at once.
 const WIDTH: usize = 8;
 
-impl Context {
+impl<A: Kubernetes> Context<A> {
     pub(super) async fn deployment(&self, name: &str) -> Next {
         let Some(cached) = self.0.caches.deployments.get(name) else {
             return Next::Changed;
@@ -43,7 +40,7 @@ impl Context {
         let jobs = caches.jobs.matching(|job| job.meta().name.as_deref().is_some_and(|job| is_candidate(found, job)));
         let jobs: Option<Vec<&FlinkJob>> = jobs.iter().map(|job| job.valid()).collect();
         let observed = Observed { deployment: found, cluster: cluster.as_deref().and_then(Parsed::valid), jobs: jobs? };
-        Some(deployment::plan(&observed, Timestamp::now()))
+        Some(deployment::plan(&observed, self.0.clock.now()))
     }
 
     async fn act_deployment(&self, found: &FlinkDeployment, plan: Plan) -> Next {
@@ -81,14 +78,14 @@ impl Context {
                 let why = format!("{}: {}", attempted(effect), kit::chain(error));
                 self.0.events.warning(&about, "WriteFailed", why.clone());
                 let refused = error.status().and_then(|status| Refusal::of(status.code, &status.message));
-                deployment::failed(found, plan.status, &why, refused.as_ref(), Timestamp::now())
+                deployment::failed(found, plan.status, &why, refused.as_ref(), self.0.clock.now())
             }
         };
         if found.status.as_ref() != Some(&status)
             && !(status == api::FlinkDeploymentStatus::default() && found.status.is_none())
         {
             current.status = Some(status);
-            match kit::status::replace(&self.api::<FlinkDeployment>(), &current).await {
+            match self.kubernetes().replace_status(&current).await {
                 Ok(Outcome::Written(written)) => self.0.caches.deployments.learn(Parsed::Valid(Box::new(written))),
                 Ok(Outcome::Conflict | Outcome::Gone) => {}
                 Err(error) => return failed("FlinkDeployment", &found.name_any(), &error),
@@ -99,19 +96,15 @@ impl Context {
 
     /// Whether the write happened; `false` if somebody else was first.
     async fn write_child(&self, found: &FlinkDeployment, effect: &Effect) -> Result<bool, CallError> {
-        let post = PostParams::default();
+        let kubernetes = self.kubernetes();
         let answer = match effect {
-            Effect::CreateCluster(cluster) => {
-                call(DEADLINE, self.api::<FlinkCluster>().create(&post, cluster)).await.map(drop)
-            }
+            Effect::CreateCluster(cluster) => kubernetes.create::<FlinkCluster>(&manifest(cluster.as_ref())?).await,
             Effect::ReplaceCluster { cluster, .. } => {
-                call(DEADLINE, self.api::<FlinkCluster>().replace(&cluster.name_any(), &post, cluster)).await.map(drop)
+                kubernetes.replace::<FlinkCluster>(&manifest(cluster.as_ref())?).await.map(drop)
             }
             Effect::DeleteCluster { name, uid } => self.delete::<FlinkCluster>(name, uid).await,
-            Effect::CreateJob(job) => call(DEADLINE, self.api::<FlinkJob>().create(&post, job)).await.map(drop),
-            Effect::ReplaceJob { job, .. } => {
-                call(DEADLINE, self.api::<FlinkJob>().replace(&job.name_any(), &post, job)).await.map(drop)
-            }
+            Effect::CreateJob(job) => kubernetes.create::<FlinkJob>(&manifest(job.as_ref())?).await,
+            Effect::ReplaceJob { job, .. } => kubernetes.replace::<FlinkJob>(&manifest(job.as_ref())?).await.map(drop),
             Effect::DeleteJob { name, uid } => self.delete::<FlinkJob>(name, uid).await,
             Effect::AddFinalizer | Effect::RemoveFinalizer => {
                 let add = *effect == Effect::AddFinalizer;
@@ -122,7 +115,7 @@ impl Context {
     }
 
     async fn patch_finalizer(&self, found: &FlinkDeployment, add: bool) -> Result<Outcome<FlinkDeployment>, CallError> {
-        object::finalizer(&self.api(), found, names::OPERATOR_FINALIZER, add).await
+        self.kubernetes().finalizer(found, names::OPERATOR_FINALIZER, add).await
     }
 }
 

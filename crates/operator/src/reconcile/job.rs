@@ -1,19 +1,17 @@
 //! A look at a FlinkJob: whose it is.
 
 use api::{FlinkJob, labels, names};
-use jiff::Timestamp;
-use kit::Outcome;
 use kit::client::CallError;
 use kit::projection::Parsed;
 use kit::queue::Next;
-use kit::{object, patch};
+use kit::{Kubernetes, Outcome, patch};
 use kube::ResourceExt;
 use lifecycle::ownership::{self, Effect, Observed};
 use serde_json::{Value, json};
 
 use super::{Context, failed};
 
-impl Context {
+impl<A: Kubernetes> Context<A> {
     pub(super) async fn job(&self, name: &str) -> Next {
         let Some(cached) = self.0.caches.jobs.get(name) else {
             return Next::Changed;
@@ -23,7 +21,7 @@ impl Context {
         };
         let (clusters, supervised) = (self.0.caches.clusters.names(), self.0.caches.supervised());
         let observed = Observed { job: found, clusters: &clusters, supervised: &supervised };
-        let plan = ownership::plan(&observed, Timestamp::now());
+        let plan = ownership::plan(&observed, self.0.clock.now());
         let Some(effect) = plan.effect else {
             return Next::Changed;
         };
@@ -42,19 +40,18 @@ impl Context {
     }
 
     async fn write_job(&self, found: &FlinkJob, effect: &Effect) -> Result<Outcome<FlinkJob>, CallError> {
-        let jobs = self.api::<FlinkJob>();
         match effect {
             Effect::Label { cluster, job } => {
                 let mut operations = guard(found);
                 operations.extend(label_operations(found, cluster, job));
-                patch::json(&jobs, &found.name_any(), &operations).await
+                self.kubernetes().patch(&found.name_any(), &operations).await
             }
             Effect::Status(status) => {
                 let mut job = found.clone();
                 job.status = Some(status.as_ref().clone());
-                kit::status::replace(&jobs, &job).await
+                self.kubernetes().replace_status(&job).await
             }
-            Effect::RemoveFinalizer => object::finalizer(&jobs, found, names::SUPERVISOR_FINALIZER, false).await,
+            Effect::RemoveFinalizer => self.kubernetes().finalizer(found, names::SUPERVISOR_FINALIZER, false).await,
         }
     }
 }

@@ -5,12 +5,14 @@ use api::record::Command;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{WatchEvent, WatchParams};
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use lifecycle::command::{Inbox, inbox};
 use local::instance::{Instance, Options};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::edge::Production;
 use crate::observe;
 
 const NAMESPACE: &str = "flink";
@@ -21,7 +23,7 @@ struct Stage {
     _directory: tempfile::TempDir,
     instance: Instance,
     jobs: Api<FlinkJob>,
-    actor: Actor,
+    actor: Actor<Production>,
 }
 
 impl Stage {
@@ -45,7 +47,7 @@ impl Stage {
         let job = json!({"metadata": {"name": JOB, "annotations": annotations}, "spec": spec});
         jobs.create(&PostParams::default(), &serde_json::from_value(job).unwrap()).await.unwrap();
         let settings = Settings { image: "flinkctl".into(), dry_run: false };
-        let actor = Actor { client, namespace: NAMESPACE.into(), cluster: "demo".into(), settings };
+        let actor = Actor { edge: Production::new(client, NAMESPACE), cluster: "demo".into(), settings };
         Self { _directory: directory, instance, jobs, actor }
     }
 
@@ -152,7 +154,7 @@ async fn what_an_earlier_command_was_to_do_without_does_not_count_for_the_next_o
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_pod_that_was_seen_is_adopted() {
     let stage = Stage::new(json!({})).await;
-    let pods = stage.actor.api::<Pod>();
+    let pods = Api::<Pod>::namespaced(stage.jobs.clone().into_client(), NAMESPACE);
     let made = json!({"metadata": {"generateName": "jobmanager-demo-", "labels": {"mine": "kept"}}, "spec": {"containers": [{"name": "jobmanager", "image": "flink"}]}});
     let pod = pods.create(&PostParams::default(), &serde_json::from_value(made).unwrap()).await.unwrap();
     let cluster: FlinkCluster = serde_json::from_value(json!({

@@ -57,6 +57,20 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// A completed one, as a JobManager would show it that is made up. Times are its trigger's and its end's, in milliseconds.
+    pub fn completed(id: u64, is_savepoint: bool, (trigger, ack): (i64, i64), path: String) -> Self {
+        Self {
+            id,
+            status: "COMPLETED".to_owned(),
+            is_savepoint,
+            trigger_timestamp: trigger,
+            latest_ack_timestamp: ack,
+            external_path: Some(path),
+            discarded: false,
+            failure_message: None,
+        }
+    }
+
     /// The path from which a job can be started, if there is one and it still holds state.
     pub fn path(&self) -> Option<&str> {
         if self.discarded { None } else { usable(self.external_path.as_deref()) }
@@ -76,6 +90,11 @@ pub struct Restored {
 }
 
 impl Restored {
+    /// As a JobManager would show it that is made up.
+    pub fn new(id: u64, restore_timestamp: i64, is_savepoint: bool, path: String) -> Self {
+        Self { id, restore_timestamp, is_savepoint, external_path: Some(path) }
+    }
+
     /// The path of the restored state.
     pub fn path(&self) -> Option<&str> {
         usable(self.external_path.as_deref())

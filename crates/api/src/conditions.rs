@@ -11,6 +11,8 @@ pub const READY: &str = "Ready";
 pub const PROGRESSING: &str = "Progressing";
 /// Nothing more can be done until somebody acts; the message says what.
 pub const STALLED: &str = "Stalled";
+/// The last savepoint that was asked for failed; the message says why. Absent otherwise.
+pub const SAVEPOINT_FAILED: &str = "SavepointFailed";
 
 /// Reasons of conditions.
 pub mod reasons {

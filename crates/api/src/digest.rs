@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    FlinkClusterSpec, FlinkDeploymentSpec, FlinkJobSpec,
+    FlinkClusterSpec, FlinkDeploymentSpec, FlinkJobSpec, OnFailure, RecoveryMode,
     cluster::{ClusterDigest, SupervisorSpec},
     deployment::{DeploymentDigest, DeploymentJobDigest},
     job::JobDigest,
@@ -71,6 +71,9 @@ pub fn job(spec: &FlinkJobSpec) -> JobDigest {
     bootstrap.service_account = Some(bootstrap.service_account().to_owned());
     let mut savepoint = spec.savepoint.clone();
     savepoint.savepoint_mode = Some(savepoint.mode());
+    // Younger than the digests that stand in statuses: what is said in vain counts as not said.
+    savepoint.recovery_mode = savepoint.recovery_mode.filter(|mode| *mode != RecoveryMode::default());
+    savepoint.on_failure = savepoint.on_failure.filter(|choice| *choice != OnFailure::default());
     let mut restart = spec.restart.clone();
     restart.restart_policy = Some(restart.policy());
     JobDigest { bootstrap: Some(of(&bootstrap)), savepoint: Some(of(&savepoint)), restart: Some(of(&restart)) }

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Embedded, LastAction, PullPolicy, ResourceStatus, RestartPolicy, SavepointMode, SupervisorStatus, schema,
+    Embedded, LastAction, OnFailure, PullPolicy, RecoveryMode, ResourceStatus, RestartPolicy, SavepointMode,
+    SupervisorStatus, schema,
     values::{count, filled, lenient, seconds},
 };
 
@@ -120,6 +121,12 @@ pub struct SavepointSpec {
     pub savepoint_interval: i32,
     /// Directory of the savepoints.
     pub savepoint_target_path: String,
+    /// From what the job goes on when it was not stopped with a savepoint, `LatestState` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_mode: Option<RecoveryMode>,
+    /// What becomes of a stop whose savepoint fails, `KeepRunning` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
 }
 
 /// When a job is started again.
@@ -191,6 +198,9 @@ pub struct FlinkJobStatus {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     #[schemars(with = "Option<String>")]
     pub restart_policy: Option<RestartPolicy>,
+    /// The state that the job was started from, or will be.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub restore_point: Option<RestorePoint>,
     /// Digests of the sections of the spec that run.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub digest: Option<JobDigest>,
@@ -211,6 +221,20 @@ pub struct FlinkJobStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::opaque")]
     pub record: Option<Value>,
+}
+
+/// The state that a job was started from, or will be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestorePoint {
+    /// What it is: `Savepoint`, `Checkpoint`, or `None` for a start without state.
+    pub kind: String,
+    /// Where it lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Why it was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Digests of the sections of a job.
@@ -260,6 +284,16 @@ impl SavepointSpec {
     /// Time between two periodic savepoints, if they are wanted.
     pub fn interval(&self) -> Option<Duration> {
         Some(seconds(Some(self.savepoint_interval), 0)).filter(|interval| !interval.is_zero())
+    }
+
+    /// From what the job goes on when it was not stopped with a savepoint.
+    pub fn recovery_mode(&self) -> RecoveryMode {
+        self.recovery_mode.unwrap_or_default()
+    }
+
+    /// What becomes of a stop whose savepoint fails.
+    pub fn on_failure(&self) -> OnFailure {
+        self.on_failure.unwrap_or_default()
     }
 
     /// Directory of the savepoints; none means Flink's configured default.

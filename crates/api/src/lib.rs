@@ -24,8 +24,8 @@ pub use embedded::Embedded;
 pub use job::{FlinkJob, FlinkJobSpec, FlinkJobStatus};
 pub use schema::crds;
 pub use values::{
-    LastAction, PullPolicy, RescalePolicy, ResourceStatus, RestartPolicy, SavepointMode, Scalar, ServiceMode,
-    SupervisorStatus, UnmanagedJobs, timestamp,
+    LastAction, OnFailure, PullPolicy, RecoveryMode, RescalePolicy, ResourceStatus, RestartPolicy, SavepointMode,
+    Scalar, ServiceMode, SupervisorStatus, UnmanagedJobs, timestamp,
 };
 
 /// API group of the custom resources.

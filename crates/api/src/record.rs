@@ -263,6 +263,9 @@ pub struct JobRecord {
     pub attempt: Option<Attempt>,
     /// Where the next attempt starts.
     pub restore: Restore,
+    /// Why the current attempt, or the next one, starts where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore_reason: Option<String>,
     /// The last savepoint that is known.
     pub savepoint: Option<String>,
     pub savepoint_at: Option<Timestamp>,
@@ -274,6 +277,9 @@ pub struct JobRecord {
     pub command: Option<Command>,
     /// No disruptive operation before this: the last one failed.
     pub hold: Option<Timestamp>,
+    /// Why the last savepoint failed, until another one is completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoint_failure: Option<String>,
 }
 
 impl JobRecord {

@@ -68,6 +68,28 @@ words! {
 }
 
 words! {
+    /// From what a job goes on that was not stopped with a savepoint.
+    RecoveryMode {
+        /// The newest of savepoint and completed checkpoint.
+        #[default]
+        LatestState,
+        /// The last savepoint; checkpoints do not count.
+        SavepointOnly,
+    }
+}
+
+words! {
+    /// What becomes of a stop whose savepoint fails.
+    OnFailure {
+        /// The stop is given up, and the job runs on.
+        #[default]
+        KeepRunning,
+        /// The job is stopped without it, and goes on from what there is otherwise.
+        StopAnyway,
+    }
+}
+
+words! {
     /// When a job that ended is started again.
     RestartPolicy { #[default] Never, Always, OnlyIfFailed }
 }

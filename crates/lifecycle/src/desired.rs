@@ -71,6 +71,8 @@ pub fn job(object: &FlinkJob) -> job::Desired {
         recorded_savepoint: object.status.as_ref().and_then(|status| status.savepoint_path()).map(str::to_owned),
         savepoint_interval: spec.savepoint.interval().map(signed),
         savepoint_target: spec.savepoint.target_path().unwrap_or_default().to_owned(),
+        recovery_mode: spec.savepoint.recovery_mode(),
+        on_failure: spec.savepoint.on_failure(),
         restart_policy: spec.restart.policy(),
         restart_delay: signed(spec.restart.delay()),
         restart_timeout: signed(spec.restart.timeout()),

@@ -35,6 +35,8 @@ pub struct JobManager<F> {
     failing: Option<Timestamp>,
     /// `execution.checkpointing.dir`; known, if there is none, once the configuration was read.
     root: Reading<Option<String>>,
+    /// `execution.checkpointing.savepoint-dir`, read with it.
+    savepoints: Option<String>,
     checkpoints: HashMap<String, (Checkpoints, bool)>,
     failures: HashMap<String, String>,
 }
@@ -53,6 +55,7 @@ impl<F: Flink> JobManager<F> {
             asked: None,
             failing: None,
             root: Reading::Unknown { why: unknown(), since: now },
+            savepoints: None,
             checkpoints: HashMap::new(),
             failures: HashMap::new(),
         }
@@ -84,6 +87,7 @@ impl<F: Flink> JobManager<F> {
         let jobs = self.client.jobs_overview().await?.jobs;
         if self.root.known().is_none() {
             let config = self.client.jobmanager_config().await?;
+            self.savepoints = option::savepoint_directory(&config).map(str::to_owned);
             self.root = Reading::Known(option::checkpoint_directory(&config).map(str::to_owned));
         }
         let task_managers = if idle { self.task_managers().await? } else { Vec::new() };
@@ -122,6 +126,37 @@ impl<F: Flink> JobManager<F> {
     /// The cluster's checkpoint directory, if it has one.
     pub fn checkpoint_root(&self) -> Option<&str> {
         self.root.known()?.as_deref()
+    }
+
+    /// Where savepoints go that name no target, if that is set.
+    pub fn savepoint_directory(&self) -> Option<&str> {
+        self.savepoints.as_deref()
+    }
+
+    /// Whether it is known that savepoints must name a target.
+    pub fn has_no_savepoint_directory(&self) -> bool {
+        self.root.known().is_some() && self.savepoints.is_none()
+    }
+
+    /// Whether the job is listed, and over.
+    pub fn has_ended(&self, job: &str) -> bool {
+        self.jobs.known().is_some_and(|jobs| jobs.iter().any(|known| known.id == job && known.terminal))
+    }
+
+    /// The savepoint that ended a job, of whose operation nothing is known any more: the one in the directory of the stop, or, if the
+    /// stop has none of its own, one that nothing of this job came after.
+    pub async fn last_savepoint(&self, job: &str, directory: &str) -> OperationView {
+        let Ok(id) = flink::JobId::try_from(job.to_owned()) else { return OperationView::NotFound };
+        let Ok(checkpoints) = self.client.checkpoints(&id).await else { return OperationView::Unknown };
+        let latest = checkpoints.latest;
+        let newest = latest.completed.as_ref().map_or(0, |checkpoint| checkpoint.id);
+        // Schemes and slashes are spelled in several ways; the last part of the directory is ours and unique.
+        let own = directory.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let savepoint = latest.savepoint.as_ref().filter(|savepoint| savepoint.id >= newest);
+        match savepoint.and_then(flink::Checkpoint::path).filter(|path| path.contains(own)) {
+            Some(path) => OperationView::Completed { path: path.to_owned() },
+            None => OperationView::NotFound,
+        }
     }
 
     /// Why a job failed; Flink shows it a moment after the state.

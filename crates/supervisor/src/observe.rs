@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use api::annotations;
 use api::record::{ClusterNext, ClusterPhase, ClusterRecord, JobPhase, JobRecord, Restore, Stop};
+use api::{RecoveryMode, annotations};
 use api::{labels, names};
 use flink_client::Flink;
 use jiff::Timestamp;
@@ -281,23 +281,44 @@ struct Report {
     message: String,
 }
 
-/// How the operation that the record names stands.
-pub async fn operation<F: Flink>(record: &JobRecord, manager: Option<&JobManager<F>>) -> OperationView {
+/// How the operation that the record names stands. `target` is where savepoints go, with Flink's own default applied.
+pub async fn operation<F: Flink>(
+    record: &JobRecord,
+    target: &str,
+    manager: Option<&JobManager<F>>,
+) -> OperationView {
     let Some(attempt) = &record.attempt else { return OperationView::Unknown };
-    let trigger = match (&record.phase, &record.operation) {
-        (JobPhase::Stopping { stop: Stop::Savepoint { trigger_id, .. }, .. }, _) => trigger_id,
-        (JobPhase::Running, Some(operation)) => &operation.trigger_id,
+    let (trigger, stop) = match (&record.phase, &record.operation) {
+        (JobPhase::Stopping { stop: Stop::Savepoint { trigger_id, directory }, .. }, _) => {
+            (trigger_id, Some(directory))
+        }
+        (JobPhase::Running, Some(operation)) => (&operation.trigger_id, None),
         _ => return OperationView::Unknown,
     };
-    match manager.filter(|manager| manager.uid == attempt.incarnation.uid) {
-        Some(manager) => manager.operation(&attempt.job_id, trigger).await,
-        None => OperationView::Unknown,
+    let Some(manager) = manager.filter(|manager| manager.uid == attempt.incarnation.uid) else {
+        return OperationView::Unknown;
+    };
+    let directory = stop.map_or(target, String::as_str).trim();
+    match manager.operation(&attempt.job_id, trigger).await {
+        // Flink would refuse it each time it is asked.
+        OperationView::NotFound if directory.is_empty() && manager.has_no_savepoint_directory() => {
+            OperationView::Failed {
+                why: "there is no directory for savepoints; set spec.savepoint.savepointTargetPath, or \
+                      execution.checkpointing.savepoint-dir in spec.flinkConfiguration"
+                    .into(),
+            }
+        }
+        OperationView::NotFound if stop.is_some() && manager.has_ended(&attempt.job_id) => {
+            manager.last_savepoint(&attempt.job_id, directory).await
+        }
+        view => view,
     }
 }
 
 /// What the last attempt left behind, where that is to be found out.
 pub async fn evidence<F: Flink>(
     record: &JobRecord,
+    mode: RecoveryMode,
     cluster: &Cluster,
     manager: Option<&JobManager<F>>,
     now: Timestamp,
@@ -313,7 +334,7 @@ pub async fn evidence<F: Flink>(
     if cluster.alive.iter().any(|number| cluster.job_manager.as_ref().is_none_or(|pod| pod.number != *number)) {
         return unknown("earlier pods may still write");
     }
-    let places = job::places(attempt, manager.checkpoint_root());
+    let places = job::places(attempt, manager.checkpoint_root(), mode);
     let paths: Vec<String> = places.checkpoints.iter().chain(&places.savepoints).cloned().collect();
     let listings = match manager.lister.list_checkpoints(&paths).await {
         Ok(listings) => listings,

@@ -295,7 +295,13 @@ impl<E: Edge> Reconciler<E> {
             return Ok(stale());
         }
         let now = self.clock().now();
-        let desired = desired::job(object);
+        let mut desired = desired::job(object);
+        if desired.savepoint_target.is_empty()
+            && let Some(directory) = self.manager.as_ref().and_then(JobManager::savepoint_directory)
+        {
+            // Named, so that a stop has a directory of its own below it.
+            directory.clone_into(&mut desired.savepoint_target);
+        }
         let pods = observe::pods(&self.caches, &Self::uid(&owner));
         let foreign = observe::foreign_pods(&self.caches, &Self::uid(&owner));
         let jobs = self.views();
@@ -310,8 +316,8 @@ impl<E: Edge> Reconciler<E> {
             desired: &desired,
             bootstrap,
             checkpoints,
-            operation: observe::operation(&record, self.manager.as_ref()).await,
-            evidence: observe::evidence(&record, &view, self.manager.as_ref(), now).await,
+            operation: observe::operation(&record, &desired.savepoint_target, self.manager.as_ref()).await,
+            evidence: observe::evidence(&record, desired.recovery_mode, &view, self.manager.as_ref(), now).await,
             cluster: view,
             now,
         };

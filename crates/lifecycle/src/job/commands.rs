@@ -97,6 +97,7 @@ fn start(observed: &Observed<'_>, step: &mut Step, without_savepoint: bool) {
     } else if matches!(step.record.phase, JobPhase::Waiting { .. }) {
         // The newest state cannot be found; the user says to go on from what is recorded.
         step.record.restore = recorded(step).unwrap_or_default();
+        step.record.restore_reason = Some("START, since the newest state cannot be told".into());
     }
     step.goto(JobPhase::Waiting { since: observed.now });
 }
@@ -126,6 +127,7 @@ fn trigger(observed: &Observed<'_>, step: &mut Step) {
 /// Drops every restore point recorded so far, checkpoints included.
 pub(super) fn forget(observed: &Observed<'_>, step: &mut Step) {
     step.record.restore = Restore::Empty;
+    step.record.restore_reason = Some("what was there is forgotten on request".into());
     step.record.savepoint_at = step.record.savepoint.is_some().then_some(observed.now);
     step.record.savepoint = None;
     if let Some(attempt) = step.record.attempt.as_mut() {

@@ -72,6 +72,8 @@ pub(super) fn adopt_savepoint(observed: &Observed<'_>, step: &mut Step) {
     step.record.initial_savepoint.clone_from(path);
     step.record.savepoint.clone_from(path);
     step.record.restore = path.clone().map_or(Restore::Empty, |path| Restore::Savepoint { path });
+    step.record.restore_reason =
+        Some("spec.savepoint.savepointPath is another one, and the job has no state of its own".into());
 }
 
 /// The job outlives its cluster; what was made to submit it does not.

@@ -15,7 +15,7 @@ mod submitting;
 mod view;
 mod waiting;
 
-pub use newest::{Evidence, Found, Looked, Places, Stall, places, resolve};
+pub use newest::{Choice, Evidence, Found, Looked, Places, Rule, Stall, places, resolve};
 pub use view::{
     BootstrapView, Cluster, ClusterState, Desired, Effect, FlinkJobView, JobManager, Observed, OperationView, Outcome,
     Slots, Step, Waiting,
@@ -88,6 +88,11 @@ fn initialise(observed: &Observed<'_>, mut step: Step) -> Step {
     let path = observed.desired.recorded_savepoint.clone().or_else(|| observed.desired.savepoint_path.clone());
     step.record.initial_savepoint.clone_from(&observed.desired.savepoint_path);
     step.record.restore = path.clone().map_or(Restore::Empty, |path| Restore::Savepoint { path });
+    step.record.restore_reason = Some(match (&observed.desired.recorded_savepoint, &path) {
+        (Some(_), _) => "the savepoint in its status".into(),
+        (None, Some(_)) => "spec.savepoint.savepointPath".into(),
+        (None, None) => "its first run".into(),
+    });
     step.record.savepoint_at = path.is_some().then_some(observed.now);
     step.record.savepoint = path;
     step.record.savepoint_requested = Some(observed.now);
@@ -113,7 +118,11 @@ fn terminated(observed: &Observed<'_>, mut step: Step) -> Step {
 
 /// Ends the attempt: from here on nothing may start it again.
 fn end(step: &mut Step, observed: &Observed<'_>, next: JobNext, restore: Option<Restore>) {
-    if let Some(restore) = restore {
+    if let Some(restore) = restore.filter(|restore| *restore != step.record.restore) {
+        step.record.restore_reason = match restore {
+            Restore::Savepoint { .. } => Some("the savepoint that it was stopped with".into()),
+            Restore::Empty | Restore::Checkpoint { .. } | Restore::Newest => None,
+        };
         step.record.restore = restore;
     }
     drop_operation(step);
@@ -210,10 +219,18 @@ fn saved(observed: &Observed<'_>, step: &mut Step, path: &str) {
     step.record.savepoint = Some(path.to_owned());
     step.record.savepoint_at = Some(observed.now);
     step.record.savepoint_requested = Some(observed.now);
+    step.record.savepoint_failure = None;
     if let Some(attempt) = step.record.attempt.as_mut() {
         attempt.savepoint = Some(path.to_owned());
     }
     step.notices.push(Notice::normal("SavepointCompleted", path));
+}
+
+/// A savepoint failed, as a condition tells until another one is there.
+fn not_saved(step: &mut Step, why: &str, consequence: &str) {
+    let message = format!("the savepoint failed{consequence}: {why}");
+    step.notices.push(Notice::warning("SavepointFailed", message.clone()));
+    step.record.savepoint_failure = Some(message);
 }
 
 /// What a FAILED, FINISHED or CANCELED execution leaves to do.

@@ -3,6 +3,7 @@
 //! Within an attempt, checkpoints are ordered by number and savepoints against checkpoints by the time at which
 //! they were completed. A checkpoint wins a tie: it may have committed output, an intermediate savepoint has not.
 
+use api::RecoveryMode;
 use api::conditions::reasons;
 use api::record::{Attempt, Checkpoints, Restore};
 use jiff::Timestamp;
@@ -48,9 +49,36 @@ pub struct Stall {
     pub message: String,
 }
 
-/// Where to look, given the cluster's checkpoint directory (`execution.checkpointing.dir`) if it has one.
-pub fn places(attempt: &Attempt, root: Option<&str>) -> Places {
+/// What may count, and what is known of it already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rule<'a> {
+    pub mode: RecoveryMode,
+    /// The last savepoint that is recorded, of this attempt or an earlier one.
+    pub recorded: Option<&'a str>,
+}
+
+/// A restore point with the reason why it is the one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Choice {
+    pub restore: Restore,
+    pub why: String,
+}
+
+impl Choice {
+    fn of(restore: Restore, why: impl Into<String>) -> Self {
+        Self { restore, why: why.into() }
+    }
+
+    fn savepoint(found: &Found, why: impl Into<String>) -> Self {
+        Self::of(Restore::Savepoint { path: found.path.clone() }, why)
+    }
+}
+
+/// Where to look, given the cluster's checkpoint directory (`execution.checkpointing.dir`) if it has one. Where checkpoints do not
+/// count, nothing is to depend on whether they can be listed.
+pub fn places(attempt: &Attempt, root: Option<&str>, mode: RecoveryMode) -> Places {
     let checkpoints = match &attempt.checkpoints {
+        _ if mode == RecoveryMode::SavepointOnly => None,
         Checkpoints::Directory { path, .. } => Some(path.clone()),
         Checkpoints::Unknown => root.map(|root| format!("{}/{}", root.trim_end_matches('/'), attempt.job_id)),
         Checkpoints::Disabled | Checkpoints::InMemory => None,
@@ -59,24 +87,66 @@ pub fn places(attempt: &Attempt, root: Option<&str>) -> Places {
     Places { checkpoints, savepoints }
 }
 
-/// The newest state, or why it cannot be told. `known_place`: a checkpoint directory could be looked at.
+/// The newest state that counts, or why it cannot be told. `known_place`: a checkpoint directory could be looked at.
 ///
 /// # Errors
 /// A [`Stall`], when state may exist that cannot be found; going on from anything else would be a step back.
-pub fn resolve(attempt: &Attempt, evidence: &Evidence, known_place: bool) -> Result<Restore, Stall> {
-    let remembered = |found: &&Found| attempt.forgotten.is_none_or(|forgotten| found.modified > forgotten);
-    let checkpoint = evidence.checkpoints.iter().filter(remembered).max_by_key(|found| (found.number, found.modified));
-    let savepoint = evidence.savepoints.iter().filter(remembered).max_by_key(|found| found.modified);
+pub fn resolve(attempt: &Attempt, looked: &Looked, rule: Rule<'_>) -> Result<Choice, Stall> {
+    match rule.mode {
+        RecoveryMode::LatestState => latest(attempt, &looked.found, looked.known_place),
+        RecoveryMode::SavepointOnly => last_savepoint(attempt, &looked.found, rule.recorded),
+    }
+}
+
+fn remembered<'a>(attempt: &Attempt, found: &'a [Found]) -> impl Iterator<Item = &'a Found> {
+    let forgotten = attempt.forgotten;
+    found.iter().filter(move |found| forgotten.is_none_or(|forgotten| found.modified > forgotten))
+}
+
+fn latest(attempt: &Attempt, evidence: &Evidence, known_place: bool) -> Result<Choice, Stall> {
+    let checkpoint = remembered(attempt, &evidence.checkpoints).max_by_key(|found| (found.number, found.modified));
+    let savepoint = remembered(attempt, &evidence.savepoints).max_by_key(|found| found.modified);
     match (checkpoint, savepoint) {
-        (Some(checkpoint), Some(savepoint)) if savepoint.modified > checkpoint.modified => {
-            Ok(Restore::Savepoint { path: savepoint.path.clone() })
+        (Some(checkpoint), Some(savepoint)) if savepoint.modified > checkpoint.modified => Ok(Choice::savepoint(
+            savepoint,
+            format!("the savepoint of {:.0} is newer than checkpoint {}", savepoint.modified, checkpoint.number),
+        )),
+        (Some(checkpoint), other) => {
+            let number = checkpoint.number;
+            let why = match other {
+                Some(_) => {
+                    format!("checkpoint {number}, of {:.0}, is newer than the last savepoint", checkpoint.modified)
+                }
+                None => format!("checkpoint {number}, of {:.0}, is the newest state", checkpoint.modified),
+            };
+            Ok(Choice::of(Restore::Checkpoint { path: checkpoint.path.clone() }, why))
         }
-        (Some(checkpoint), _) => Ok(Restore::Checkpoint { path: checkpoint.path.clone() }),
         (None, Some(savepoint)) if nothing_newer(attempt, savepoint, known_place) => {
-            Ok(Restore::Savepoint { path: savepoint.path.clone() })
+            Ok(Choice::savepoint(savepoint, format!("the savepoint of {:.0} is the newest state", savepoint.modified)))
         }
         (None, Some(_)) => Err(unknown(&attempt.checkpoints)),
         (None, None) => nothing_found(attempt, known_place),
+    }
+}
+
+/// The user does not want checkpoints to count. What the attempt itself was started from is never gone behind, whatever it is.
+fn last_savepoint(attempt: &Attempt, evidence: &Evidence, recorded: Option<&str>) -> Result<Choice, Stall> {
+    const ONLY: &str = "recoveryMode is SavepointOnly";
+    if let Some(found) = remembered(attempt, &evidence.savepoints).max_by_key(|found| found.modified) {
+        return Ok(Choice::savepoint(found, format!("{ONLY}: the last savepoint, of {:.0}", found.modified)));
+    }
+    if let Some(missing) = missing(attempt) {
+        return Err(missing);
+    }
+    match (recorded, attempt.forgotten) {
+        (_, Some(_)) => Ok(Choice::of(Restore::Empty, "what it left behind was forgotten on request")),
+        (Some(path), None) if !matches!(attempt.restore, Restore::Checkpoint { .. }) => {
+            let restore = Restore::Savepoint { path: path.to_owned() };
+            Ok(Choice::of(restore, format!("{ONLY}: the last savepoint that is recorded")))
+        }
+        (_, None) => {
+            Ok(Choice::of(attempt.restore.clone(), format!("{ONLY}, and there is no savepoint since its last start")))
+        }
     }
 }
 
@@ -93,21 +163,27 @@ fn nothing_newer(attempt: &Attempt, savepoint: &Found, known_place: bool) -> boo
         }
 }
 
-fn nothing_found(attempt: &Attempt, known_place: bool) -> Result<Restore, Stall> {
+/// A savepoint that was completed, and is not there.
+fn missing(attempt: &Attempt) -> Option<Stall> {
+    let path = attempt.savepoint.as_ref().filter(|_| attempt.forgotten.is_none())?;
+    Some(Stall {
+        reason: reasons::SAVEPOINT_MISSING,
+        message: format!(
+            "the savepoint {path} was recorded but is not there, and no newer checkpoint is; bring it back, or \
+             annotate requested-action=FORGET_SAVEPOINT to start without state"
+        ),
+    })
+}
+
+fn nothing_found(attempt: &Attempt, known_place: bool) -> Result<Choice, Stall> {
     let origin = match attempt.forgotten {
-        Some(_) => Restore::Empty,
-        None => attempt.restore.clone(),
+        Some(_) => Choice::of(Restore::Empty, "what it left behind was forgotten on request"),
+        None => {
+            Choice::of(attempt.restore.clone(), "the last attempt left nothing newer than what it was started from")
+        }
     };
-    if let Some(path) = &attempt.savepoint
-        && attempt.forgotten.is_none()
-    {
-        return Err(Stall {
-            reason: reasons::SAVEPOINT_MISSING,
-            message: format!(
-                "the savepoint {path} was recorded but is not there, and no newer checkpoint is; bring it back, or \
-                 annotate requested-action=FORGET_SAVEPOINT to start without state"
-            ),
-        });
+    if let Some(missing) = missing(attempt) {
+        return Err(missing);
     }
     match attempt.checkpoints {
         Checkpoints::Disabled | Checkpoints::Directory { .. } => Ok(origin),
@@ -170,9 +246,13 @@ mod tests {
         Checkpoints::Directory { path: "ck".into(), retained: true }
     }
 
-    fn path(result: Result<Restore, Stall>) -> String {
+    fn resolve(attempt: &Attempt, evidence: &Evidence, known_place: bool) -> Result<Choice, Stall> {
+        super::resolve(attempt, &Looked { found: evidence.clone(), known_place }, Rule::default())
+    }
+
+    fn path(result: Result<Choice, Stall>) -> String {
         match result {
-            Ok(restore) => restore.path().unwrap_or("empty").to_owned(),
+            Ok(choice) => choice.restore.path().unwrap_or("empty").to_owned(),
             Err(stall) => stall.reason.to_owned(),
         }
     }
@@ -231,5 +311,25 @@ mod tests {
         assert_eq!(path(resolve(&forgetful, &evidence, true)), "empty");
         let newer = Evidence { checkpoints: vec![found("chk-3", 3, 9), found("chk-4", 4, 11)], savepoints: vec![] };
         assert_eq!(path(resolve(&forgetful, &newer, true)), "chk-4");
+    }
+
+    #[test]
+    fn where_only_savepoints_count_checkpoints_do_not() {
+        let only = |attempt: &Attempt, savepoints: Vec<Found>, recorded| {
+            let found = Evidence { checkpoints: vec![found("chk-3", 3, 9)], savepoints };
+            let rule = Rule { mode: RecoveryMode::SavepointOnly, recorded };
+            path(super::resolve(attempt, &Looked { found, known_place: false }, rule))
+        };
+        let mut last = attempt(directory());
+        assert_eq!(only(&last, vec![found("sp", 0, 5), found("stop", 0, 6)], Some("sp")), "stop", "nobody heard of it");
+        assert_eq!(only(&last, vec![], Some("earlier")), "earlier");
+        assert_eq!(only(&last, vec![], None), "s0", "where it was started");
+        last.restore = Restore::Checkpoint { path: "chk-2".into() };
+        assert_eq!(only(&last, vec![], Some("earlier")), "chk-2", "the mode was another one: this is newer");
+        last.savepoint = Some("sp".into());
+        assert_eq!(only(&last, vec![], Some("sp")), "SavepointMissing");
+        last.forgotten = Some(at(10));
+        assert_eq!(only(&last, vec![found("sp", 0, 5)], None), "empty");
+        assert_eq!(places(&last, Some("ck"), RecoveryMode::SavepointOnly).checkpoints, None);
     }
 }

@@ -1,12 +1,12 @@
 //! A job that runs: watch it, save it, and notice when it is to end.
 
-use api::RestartPolicy;
 use api::annotations::Action;
 use api::record::{Attempt, Checkpoints, End, JobNext, Restore, SavepointOperation};
+use api::{RecoveryMode, RestartPolicy};
 
 use super::{
     ClusterState, Desired, Effect, FlinkJobView, Observed, OperationView, Step, Told, Waiting, begin_stop, earlier,
-    finished, flink_job, lost, same_incarnation, saved, stop_of, until_tasks_run,
+    finished, flink_job, lost, not_saved, same_incarnation, saved, stop_of, until_tasks_run,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -86,7 +86,8 @@ fn leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt, job: &FlinkJob
     step.notices.push(Notice::normal("Stopping", why));
     let retained = !matches!(attempt.checkpoints, Checkpoints::Directory { retained: false, .. });
     // A job that is failing over cannot be saved, and makes no progress: its newest checkpoint is its state.
-    let stop = if job.state == "RUNNING" || !retained {
+    let counts = observed.desired.recovery_mode == RecoveryMode::LatestState;
+    let stop = if job.state == "RUNNING" || !retained || !counts {
         stop_of(observed, attempt, &next, false)
     } else {
         api::record::Stop::Cancel
@@ -159,7 +160,7 @@ fn savepoint(observed: &Observed<'_>, step: &mut Step, attempt: &Attempt) {
         }
         OperationView::Failed { why } => {
             step.record.operation = None;
-            step.notices.push(Notice::warning("SavepointFailed", why.clone()));
+            not_saved(step, why, ", the job runs on");
             report(step, command::Outcome::Failed, why);
             return;
         }

@@ -2,9 +2,9 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled job causes no write.
 
-use api::conditions::{PROGRESSING, READY, STALLED, reasons, set_condition};
-use api::job::JobDigest;
-use api::record::{End, JobPhase, JobRecord};
+use api::conditions::{PROGRESSING, READY, SAVEPOINT_FAILED, STALLED, reasons, set_condition};
+use api::job::{JobDigest, RestorePoint};
+use api::record::{End, JobPhase, JobRecord, Restore};
 use api::{FlinkJob, FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
 
 use super::ended::describe;
@@ -43,6 +43,7 @@ pub fn status(before: &FlinkJobStatus, observed: &Observed<'_>, step: &Step, fac
     after.observed_generation = facts.generation;
     execution(&mut after, record, observed);
     savepoints(&mut after, record);
+    after.restore_point = restore_point(record);
     conditions(&mut after, observed, step, facts);
     if let Some(report) = &step.report {
         after.last_action = Some(report.last_action(observed.now));
@@ -114,6 +115,25 @@ fn savepoints(after: &mut FlinkJobStatus, record: &JobRecord) {
     after.savepoint_trigger_id = Some(pending.map(|operation| operation.trigger_id.clone()).unwrap_or_default());
 }
 
+/// What the execution was started from, or will be; nothing while that is to be found out.
+fn restore_point(record: &JobRecord) -> Option<RestorePoint> {
+    let of_attempt = matches!(
+        record.phase,
+        JobPhase::Adopting { .. } | JobPhase::Submitting { .. } | JobPhase::Running | JobPhase::Stopping { .. }
+    );
+    let attempt = record.attempt.as_ref().filter(|_| of_attempt);
+    let restore = attempt.map_or(&record.restore, |attempt| &attempt.restore);
+    let kind = match restore {
+        Restore::Newest => return None,
+        Restore::Empty if record.phase == JobPhase::New => return None,
+        Restore::Empty => "None",
+        Restore::Savepoint { .. } => "Savepoint",
+        Restore::Checkpoint { .. } => "Checkpoint",
+    };
+    let path = restore.path().map(str::to_owned);
+    Some(RestorePoint { kind: kind.into(), path, reason: record.restore_reason.clone() })
+}
+
 fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) {
     let mut set = |type_, holds: bool, reason: &str, message: String| {
         set_condition(&mut after.conditions, type_, holds, reason, message, facts.generation, observed.now);
@@ -130,6 +150,10 @@ fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, 
         matches!(step.waiting, Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::Stalled { .. });
     set(PROGRESSING, !at_rest, reason, message.clone());
     set(STALLED, stalled(step), reason, message);
+    match &step.record.savepoint_failure {
+        Some(failure) => set(SAVEPOINT_FAILED, true, reasons::SAVEPOINT_FAILED, failure.clone()),
+        None => after.conditions.retain(|condition| condition.type_ != SAVEPOINT_FAILED),
+    }
 }
 
 /// A person has to act before the job can go on.
@@ -159,6 +183,10 @@ fn summary(step: &Step) -> (&'static str, String) {
             (reasons::WAITING_FOR_CLUSTER, message)
         }
         (JobPhase::Waiting { .. }, Waiting::NewestState { .. }) => (reasons::RESTORE_POINT_UNKNOWN, message),
+        (JobPhase::Running, Waiting::Held { .. }) => {
+            let why = step.record.savepoint_failure.as_deref().map_or_else(String::new, |why| format!("; {why}"));
+            (reasons::SAVEPOINT_FAILED, format!("{message}{why}"))
+        }
         (JobPhase::Waiting { .. } | JobPhase::Submitting { .. } | JobPhase::Running, Waiting::Flink { .. }) => {
             (reasons::UNREACHABLE, message)
         }

@@ -1,13 +1,14 @@
 //! An execution that is being ended, with its state saved or given up on purpose.
 
-use api::record::{Attempt, End, JobNext, JobPhase, Restore, Stop};
+use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Restore, Stop};
+use api::{OnFailure, RecoveryMode};
 use jiff::Timestamp;
 
 use super::{
     BootstrapView, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, SUBMISSION_GRACE, Step, Told, Waiting,
-    begin_stop, commands, earlier, end, flink_job, lost, same_incarnation, saved, stop_of, until_tasks_run,
+    begin_stop, commands, earlier, end, flink_job, lost, not_saved, same_incarnation, saved, stop_of, until_tasks_run,
 };
-use crate::{Notice, command};
+use crate::command;
 
 pub(super) fn step(observed: &Observed<'_>, mut step: Step, stop: Stop, next: JobNext, since: Timestamp) -> Step {
     let Some(attempt) = step.record.attempt.clone() else {
@@ -97,7 +98,14 @@ fn cancel(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, next: JobN
         }
         Told::Job(_) | Told::Absent => {
             let restore = canceled(&step, observed, &next);
-            end(&mut step, observed, next, Some(restore));
+            end(&mut step, observed, next, Some(restore.clone()));
+            step.record.restore_reason = match restore {
+                Restore::Empty => Some("it is started without state on request".into()),
+                Restore::Savepoint { .. } => {
+                    Some("it was stopped without a savepoint: the last one that is recorded".into())
+                }
+                Restore::Checkpoint { .. } | Restore::Newest => None,
+            };
             step
         }
     }
@@ -147,6 +155,11 @@ fn save(
             end(&mut step, observed, next, Some(Restore::Newest));
             step
         }
+        (OperationView::Failed { why }, Some(_)) if anyway(observed, attempt, &next) => {
+            not_saved(&mut step, why, ", the job is stopped without it");
+            begin_stop(&mut step, observed, Stop::Cancel, next);
+            step
+        }
         (OperationView::Failed { why }, Some(_)) => keep_running(observed, step, why),
         (OperationView::NotFound, Some(job)) => {
             if let Some(until) = until_tasks_run(observed, job, since) {
@@ -171,11 +184,18 @@ fn saved_once(observed: &Observed<'_>, step: &mut Step, path: &str) {
     }
 }
 
+/// Whether the user wants the stop more than the savepoint. A job that is only to be restarted is not set back by that: it keeps
+/// running unless it can go on from a checkpoint that outlives its cancellation.
+fn anyway(observed: &Observed<'_>, attempt: &Attempt, next: &JobNext) -> bool {
+    let outlives = observed.desired.recovery_mode == RecoveryMode::LatestState
+        && matches!(attempt.checkpoints, Checkpoints::Directory { retained: true, .. });
+    observed.desired.on_failure == OnFailure::StopAnyway && (outlives || !matches!(next, JobNext::Restart))
+}
+
 /// A job that could not be saved goes on; nothing is given up.
 fn keep_running(observed: &Observed<'_>, mut step: Step, why: &str) -> Step {
-    let message = format!("the savepoint failed, the job keeps running: {why}");
-    step.notices.push(Notice::warning("SavepointFailed", message.clone()));
-    step.done(command::Outcome::Failed, message);
+    not_saved(&mut step, why, ", the job keeps running");
+    step.done(command::Outcome::Failed, format!("the savepoint failed, the job keeps running: {why}"));
     step.record.hold = Some(observed.now + STOP_BACKOFF);
     step.goto(JobPhase::Running);
     step

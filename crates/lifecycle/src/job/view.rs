@@ -1,7 +1,7 @@
 //! What a decision about a job may look at, and what comes out of it.
 
-use api::RestartPolicy;
 use api::record::{Attempt, Checkpoints, Incarnation, JobRecord};
+use api::{OnFailure, RecoveryMode, RestartPolicy};
 use jiff::{SignedDuration, Timestamp};
 
 use super::newest::Looked;
@@ -41,6 +41,9 @@ pub struct Desired {
     pub recorded_savepoint: Option<String>,
     pub savepoint_interval: Option<SignedDuration>,
     pub savepoint_target: String,
+    /// What counts when it was not stopped with a savepoint.
+    pub recovery_mode: RecoveryMode,
+    pub on_failure: OnFailure,
     pub restart_policy: RestartPolicy,
     pub restart_delay: SignedDuration,
     pub restart_timeout: SignedDuration,

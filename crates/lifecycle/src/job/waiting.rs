@@ -5,8 +5,8 @@ use jiff::Timestamp;
 
 use super::ended::adopt_savepoint;
 use super::{
-    BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Slots, Stall, Step, Waiting, begin_stop,
-    end, resolve, stop_of,
+    BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Rule, Slots, Stall, Step, Waiting,
+    begin_stop, end, resolve, stop_of,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -106,13 +106,15 @@ fn newest(observed: &Observed<'_>, mut step: Step) -> Step {
         Reading::Known(evidence) => evidence,
         Reading::Unknown { why, .. } => return step.wait(Waiting::NewestState { why: why.clone() }),
     };
-    match resolve(last, &evidence.found, evidence.known_place) {
-        Ok(restore) => {
-            step.record.restore = restore;
+    match resolve(last, evidence, rule(observed, &step.record)) {
+        Ok(choice) => {
+            step.record.restore = choice.restore;
+            step.record.restore_reason = Some(choice.why);
             adopt_savepoint(observed, &mut step);
             let restore = step.record.restore.clone();
             let from = restore.path().map_or_else(|| "no state".to_owned(), str::to_owned);
-            step.notices.push(Notice::normal("RestorePointFound", format!("the job goes on from {from}")));
+            let why = step.record.restore_reason.as_deref().unwrap_or_default();
+            step.notices.push(Notice::normal("RestorePointFound", format!("the job goes on from {from}: {why}")));
             if let Restore::Savepoint { path } = &restore {
                 step.record.savepoint = Some(path.clone());
                 step.record.savepoint_at = Some(observed.now);
@@ -130,7 +132,11 @@ fn newest(observed: &Observed<'_>, mut step: Step) -> Step {
 /// Why the newest state cannot be told, if that is what the job waits for.
 pub(super) fn stall(observed: &Observed<'_>, record: &JobRecord) -> Option<Stall> {
     let evidence = observed.evidence.known().filter(|_| record.restore == Restore::Newest)?;
-    resolve(record.attempt.as_ref()?, &evidence.found, evidence.known_place).err()
+    resolve(record.attempt.as_ref()?, evidence, rule(observed, record)).err()
+}
+
+fn rule<'a>(observed: &Observed<'_>, record: &'a JobRecord) -> Rule<'a> {
+    Rule { mode: observed.desired.recovery_mode, recorded: record.savepoint.as_deref() }
 }
 
 fn attempt(observed: &Observed<'_>, mut step: Step, manager: &JobManager) -> Step {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use api::conditions::{READY, STALLED, condition, reasons};
+use api::conditions::{READY, SAVEPOINT_FAILED, STALLED, condition, reasons};
 use api::record::{ClusterPhase, End};
 use api::{FlinkClusterStatus, FlinkJobStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -37,6 +37,9 @@ fn line(text: &mut String, name: &str, conditions: &[Condition]) {
         "not ready"
     };
     let _ = writeln!(text, "{name}\n    {how}, {}: {}", ready.reason, ready.message);
+    if let Some(failed) = condition(conditions, SAVEPOINT_FAILED) {
+        let _ = writeln!(text, "    {} {}, {}: {}", failed.type_, failed.status, failed.reason, failed.message);
+    }
 }
 
 #[test]
@@ -170,6 +173,14 @@ fn each_trouble_of_a_job_has_its_reason() {
             returning().with(|case| case.evidence = Reading::Unknown { why: "access denied".into(), since: ago(5) }),
         ),
         ("it failed", ended(failed())),
+        (
+            "its savepoint failed, and the stop is tried again",
+            running().with(|case| {
+                case.desired.digest = "d2".into();
+                case.record.hold = Some(at(1010));
+                case.record.savepoint_failure = Some("the savepoint failed, the job keeps running: disk".into());
+            }),
+        ),
         ("its cluster was stopped", ended(End::ClusterStopped)),
         ("it has finished", ended(End::Finished)),
         ("it was stopped", ended(End::Stopped)),

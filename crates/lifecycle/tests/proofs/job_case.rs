@@ -1,10 +1,10 @@
 //! A job in a situation, for tables.
 
-use api::RestartPolicy;
 use api::annotations::Action;
 use api::record::{
     Attempt, Checkpoints, Command, End, Incarnation, JobNext, JobPhase, JobRecord, Restore, SavepointOperation, Stop,
 };
+use api::{OnFailure, RecoveryMode, RestartPolicy};
 use jiff::{SignedDuration, Timestamp};
 use lifecycle::Reading;
 use lifecycle::command::{Request, Requested};
@@ -86,6 +86,8 @@ fn desired() -> Desired {
         recorded_savepoint: None,
         savepoint_interval: None,
         savepoint_target: "sp/".into(),
+        recovery_mode: RecoveryMode::LatestState,
+        on_failure: OnFailure::KeepRunning,
         restart_policy: RestartPolicy::OnlyIfFailed,
         restart_delay: SignedDuration::from_secs(60),
         restart_timeout: SignedDuration::from_secs(180),

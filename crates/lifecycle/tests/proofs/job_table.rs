@@ -1,5 +1,7 @@
 //! The decisions about a job, row by row.
 
+use api::OnFailure::StopAnyway;
+use api::RecoveryMode::SavepointOnly;
 use api::RestartPolicy::{Always, Never, OnlyIfFailed};
 use api::record::{Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use jiff::SignedDuration;
@@ -66,6 +68,19 @@ fn waits() -> Vec<Row> {
             .left_behind(&[], &[])
             .with(|case| case.attempt().savepoint = Some("s1".into()))
             .row("returning, the recorded savepoint is not there"),
+        returning()
+            .replaced()
+            .left_behind(&[(4, 950)], &[("s1", 940)])
+            .with(|case| case.desired.recovery_mode = SavepointOnly)
+            .row("returning, newer checkpoint found, only savepoints count"),
+        returning()
+            .replaced()
+            .left_behind(&[(4, 950)], &[])
+            .with(|case| {
+                case.desired.recovery_mode = SavepointOnly;
+                case.record.savepoint = Some("s0".into());
+            })
+            .row("returning, no savepoint since its start, only savepoints count"),
         returning()
             .replaced()
             .left_behind(&[], &[])
@@ -175,6 +190,13 @@ fn runs() -> Vec<Row> {
             .flink("RESTARTING")
             .with(|case| case.desired.digest = "d2".into())
             .row("running, changed while it fails over"),
+        running()
+            .flink("RESTARTING")
+            .with(|case| {
+                case.desired.digest = "d2".into();
+                case.desired.recovery_mode = SavepointOnly;
+            })
+            .row("running, changed while it fails over, only savepoints count"),
     ];
     rows.extend([
         running().replaced().row("running, JobManager lost"),
@@ -250,6 +272,21 @@ fn stops() -> Vec<Row> {
             .row("stop with savepoint, its tasks do not run for too long: Flink decides"),
         save().operation(OperationView::InProgress).row("stop with savepoint, in progress"),
         save().operation(OperationView::Failed { why: "disk".into() }).row("stop with savepoint, failed"),
+        save()
+            .operation(OperationView::Failed { why: "disk".into() })
+            .with(|case| case.desired.on_failure = StopAnyway)
+            .row("stop with savepoint, failed, stopped anyway"),
+        stopping(stop_with_savepoint(), JobNext::Restart)
+            .operation(OperationView::Failed { why: "disk".into() })
+            .with(|case| case.desired.on_failure = StopAnyway)
+            .row("restart with savepoint, failed, stopped anyway"),
+        stopping(stop_with_savepoint(), JobNext::Restart)
+            .operation(OperationView::Failed { why: "disk".into() })
+            .with(|case| {
+                case.desired.on_failure = StopAnyway;
+                case.attempt().checkpoints = Checkpoints::InMemory;
+            })
+            .row("restart with savepoint, failed, to be stopped anyway, which would lose its state"),
         save().operation(completed()).row("stop with savepoint, saved, not finished yet"),
         save().operation(completed()).flink("FINISHED").row("stop with savepoint, done"),
         save().flink("FINISHED").row("stop with savepoint, finished, the answer is lost"),

@@ -244,7 +244,7 @@ impl World {
                 take(&mut self.budget.checkpoints);
                 let running = self.executions.iter().find(|execution| execution.state == State::Running);
                 if let Some(attempt) = running.map(|execution| execution.attempt) {
-                    self.checkpoint(attempt);
+                    self.checkpoint(attempt, laws);
                 }
             }
             Act::Completes { operation, success } => {

@@ -1,5 +1,6 @@
 //! What effects do, whenever they are carried out.
 
+use api::RecoveryMode;
 use api::record::{Attempt, ClusterRecord, Incarnation, JobRecord};
 use lifecycle::{cluster, ids, job};
 
@@ -188,10 +189,12 @@ impl World {
         }
     }
 
-    pub fn checkpoint(&mut self, attempt: u64) {
+    pub fn checkpoint(&mut self, attempt: u64, laws: &Laws) {
         let path = format!("ck/{}/chk-{}", ids::job_id(UID, attempt), self.storage.len() + 1);
         self.storage.push(Saved { path, checkpoint: true });
-        self.witness.newest = self.storage.len();
+        if laws.recovery_mode == RecoveryMode::LatestState {
+            self.witness.newest = self.storage.len();
+        }
     }
 
     /// A submission reaches its JobManager, which knows each job id once.

@@ -55,6 +55,8 @@ fn job_desired(object: &Object<JobRecord>, laws: &Laws) -> job::Desired {
         recorded_savepoint: None,
         savepoint_interval: None,
         savepoint_target: "sp".into(),
+        recovery_mode: laws.recovery_mode,
+        on_failure: laws.on_failure,
         restart_policy: laws.policy,
         restart_delay: clock::TICK,
         restart_timeout: SignedDuration::from_secs(30),
@@ -178,7 +180,7 @@ impl World {
             operation: operation(real, &object.record, &manager),
             evidence: match &object.record.attempt {
                 Some(attempt) if object.record.restore == Restore::Newest => {
-                    told(&manager, |_| real.evidence(&job::places(attempt, Some("ck")), laws))
+                    told(&manager, |_| real.evidence(&job::places(attempt, Some("ck"), laws.recovery_mode), laws))
                 }
                 _ => unknown(clock::now(0)),
             },

@@ -17,9 +17,9 @@ mod walks;
 mod world;
 
 use actions::Act;
-use api::RestartPolicy;
 use api::annotations::Action;
 use api::record::{ClusterPhase, JobPhase};
+use api::{OnFailure, RecoveryMode, RestartPolicy};
 use stateright::{Model, Property};
 use world::{Budget, State, World};
 
@@ -45,6 +45,8 @@ pub struct Laws {
     pub storage_is_looked_at: bool,
     /// What the user wants: no laws, but constant.
     pub savepoints_are_automatic: bool,
+    pub recovery_mode: RecoveryMode,
+    pub on_failure: OnFailure,
     pub policy: RestartPolicy,
 }
 
@@ -58,6 +60,8 @@ pub const LAWS: Laws = Laws {
     old_pods_are_seen: true,
     storage_is_looked_at: true,
     savepoints_are_automatic: true,
+    recovery_mode: RecoveryMode::LatestState,
+    on_failure: OnFailure::KeepRunning,
     policy: RestartPolicy::OnlyIfFailed,
 };
 

@@ -68,6 +68,12 @@ fn promises_are_kept_in_special_worlds() {
     // Too many states to look at what is left of each.
     let busy = System { calm: false, ..system(Begin::Created, OnlyIfFailed, silent) };
     explore("refused, bootstrap lost, silent", busy);
+    let unsaved = Budget { stops: 1, starts: 1, savepoint_failures: 1, checkpoints: 1, ..NONE };
+    let laws = Laws { on_failure: OnFailure::StopAnyway, ..LAWS };
+    explore("stopped anyway", System { laws, budget: unsaved, begin: Begin::Running, calm: true });
+    let lost = Budget { job_manager_deaths: 1, checkpoints: 1, triggers: 1, ..NONE };
+    let laws = Laws { recovery_mode: RecoveryMode::SavepointOnly, ..LAWS };
+    explore("only savepoints count", System { laws, budget: lost, begin: Begin::Running, calm: true });
     let crowded = Budget { starts: 1, stops: 1, crashes: 1, ..NONE };
     explore("started and stopped where there is no room", system(Begin::Crowded, OnlyIfFailed, crowded));
 }

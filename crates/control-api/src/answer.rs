@@ -132,7 +132,7 @@ pub struct Watched<T> {
 }
 
 /// The HTTP code of an envelope, as flink-k8s-toolbox answered: a command is always 200, a question that cannot be put is 500.
-/// What it did not know, a caller without permission or without patience, has the code of everywhere.
+/// What it did not know, such as a caller without permission or a parameter that does not exist, has the code of everywhere.
 pub fn envelope_code(problem: &Problem, is_question: bool) -> u16 {
     match problem.kind {
         Kind::Unauthenticated
@@ -141,6 +141,7 @@ pub fn envelope_code(problem: &Problem, is_question: bool) -> u16 {
         | Kind::NoSuchRoute
         | Kind::MethodNotAllowed => problem.kind.code(),
         Kind::Internal => 500,
+        Kind::BadRequest if is_question => problem.kind.code(),
         kind if is_question && !kind.is_of_the_backend() => 500,
         _ => 200,
     }
@@ -175,6 +176,8 @@ mod tests {
         let code = |kind, question| envelope_code(&Problem::new(kind, "x"), question);
         assert_eq!(code(Kind::NotFound, true), 500);
         assert_eq!(code(Kind::NotFound, false), 200);
+        assert_eq!(code(Kind::BadRequest, true), 400);
+        assert_eq!(code(Kind::BadRequest, false), 200);
         assert_eq!(code(Kind::FlinkUnreachable, true), 200);
         assert_eq!(code(Kind::Conflict, false), 200);
         assert_eq!(code(Kind::Forbidden, false), 403);

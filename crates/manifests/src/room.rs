@@ -1,4 +1,4 @@
-//! Whether pods fit into a namespace: what they need, what its ResourceQuotas and LimitRanges allow, and what is left.
+//! Whether pods fit into a namespace: what they need, what its `ResourceQuota`s and `LimitRange`s allow, and what is left.
 //!
 //! Quotas with scopes count only some pods; they are shown and do not refuse anything here. Nodes are not looked at.
 
@@ -27,7 +27,7 @@ pub struct Pods {
     pub each: Need,
 }
 
-/// A ResourceQuota.
+/// A `ResourceQuota`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
     pub name: String,
@@ -37,7 +37,7 @@ pub struct Quota {
     pub scoped: bool,
 }
 
-/// A limit of a LimitRange.
+/// A limit of a `LimitRange`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limit {
     pub range: String,
@@ -156,7 +156,7 @@ pub fn amounts(value: &Value) -> Amounts {
 }
 
 impl Quota {
-    /// Reads a ResourceQuota.
+    /// Reads a `ResourceQuota`.
     pub fn of(object: &Value) -> Self {
         let spec = &object["spec"];
         let scoped = spec["scopes"].as_array().is_some_and(|scopes| !scopes.is_empty())
@@ -171,7 +171,7 @@ impl Quota {
 }
 
 impl Limit {
-    /// Reads the limits of a LimitRange.
+    /// Reads the limits of a `LimitRange`.
     pub fn of(object: &Value) -> Vec<Self> {
         let range = object["metadata"]["name"].as_str().unwrap_or_default();
         let limits = object["spec"]["limits"].as_array().into_iter().flatten();

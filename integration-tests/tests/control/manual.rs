@@ -43,9 +43,7 @@ pub async fn the_commands_of_the_manual_work(world: Shared) -> Result<()> {
 async fn settle(world: &World, command: &str) -> Result<()> {
     let plain = command.split_whitespace().nth(1).unwrap_or_default();
     let of = |end: &str| plain.ends_with(end);
-    if of("/clusters/demo/jobs/counter") && command.contains("-XPOST") {
-        world.running("demo-counter").await?;
-    } else if of("/clusters/demo/jobs/counter") && command.contains("-XPUT") {
+    if of("/clusters/demo/jobs/counter") && (command.contains("-XPOST") || command.contains("-XPUT")) {
         world.running("demo-counter").await?;
     } else if of("/jobs/counter/start") || of("/jobs/counter/scale") {
         world.running("demo-counter").await?;

@@ -9,6 +9,7 @@ mod operator;
 mod rights;
 mod storage;
 
+use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::connection::{ConnectionArgs, Kubernetes};
@@ -101,17 +102,15 @@ pub fn render(checks: &[Check], look: &Look) -> String {
             State::Warn => ("warn", Tone::Busy),
             State::Fail => ("FAIL", Tone::Bad),
         };
-        text.push_str(&format!("{}  {}: {}\n", tone.paint(word, look.color), check.name, check.message));
+        let _ = write!(text, "{}  {}: {}\n", tone.paint(word, look.color), check.name, check.message);
         if let Some(mend) = check.mend.as_ref().filter(|_| check.state != State::Ok) {
-            text.push_str(&format!("      -> {mend}\n"));
+            let _ = write!(text, "      -> {mend}\n");
         }
     }
     let count = |state: State| checks.iter().filter(|check| check.state == state).count();
-    text.push_str(&format!(
-        "\n{} ok, {} worth a look, {} wrong\n",
+    let _ = write!(text, "\n{} ok, {} worth a look, {} wrong\n",
         count(State::Ok),
         count(State::Warn),
-        count(State::Fail)
-    ));
+        count(State::Fail));
     text
 }

@@ -94,7 +94,7 @@ async fn api(connection: &ConnectionArgs) -> Vec<Check> {
                 checks.push(check);
             }
             Err(why) => {
-                checks.push(Check::warn("certificate of the operator", format!("it cannot be seen: {why}"), mend))
+                checks.push(Check::warn("certificate of the operator", format!("it cannot be seen: {why}"), mend));
             }
         }
     } else {

@@ -35,7 +35,7 @@ pub fn all(
     let mut add =
         |role: &str, count: (u32, u32), make: &dyn Fn(&FlinkCluster) -> Result<Value, Error>| -> Result<(), Error> {
             let after = Need::of(&make(&then)?, &present.limits);
-            let before = now.as_ref().map(|now| make(now)).transpose()?.map(|pod| Need::of(&pod, &present.limits));
+            let before = now.as_ref().map(make).transpose()?.map(|pod| Need::of(&pod, &present.limits));
             match before.filter(|before| *before != after && count.0 > 0) {
                 // The old ones go before the new ones come.
                 Some(before) => {

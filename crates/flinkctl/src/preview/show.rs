@@ -1,5 +1,6 @@
 //! A preview for people.
 
+use std::fmt::Write as _;
 use lifecycle::change::Consequence;
 use manifests::Quantity;
 use manifests::room::{Amounts, Line};
@@ -21,17 +22,17 @@ pub fn render(preview: &Preview, look: &Look) -> String {
         text.push_str(": would change\n");
         for field in &preview.fields {
             let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
-            text.push_str(&format!("  {}: {} -> {}\n", field.path, shown(&field.from), shown(&field.to)));
+            let _ = write!(text, "  {}: {} -> {}\n", field.path, shown(&field.from), shown(&field.to));
         }
     }
     consequences(&mut text, preview, look);
     pods(&mut text, preview, look);
     quotas(&mut text, preview, look);
     for note in &preview.notes {
-        text.push_str(&format!("\nNote: {note}\n"));
+        let _ = write!(text, "\nNote: {note}\n");
     }
     for reason in preview.shortage() {
-        text.push_str(&format!("\nDoes not fit: {reason}\n"));
+        let _ = write!(text, "\nDoes not fit: {reason}\n");
     }
     text
 }
@@ -112,12 +113,10 @@ fn pods(text: &mut String, preview: &Preview, look: &Look) {
     };
     let added: i64 = preview.pods.iter().map(|pods| i64::from(pods.then) - i64::from(pods.now)).sum();
     let signed = |text: String| if text.starts_with('-') || text == "0" { text } else { format!("+{text}") };
-    text.push_str(&format!(
-        "All in all: {} pods, {} CPU, {} memory\n",
+    let _ = write!(text, "All in all: {} pods, {} CPU, {} memory\n",
         signed(added.to_string()),
         signed(total("cpu").shown("cpu")),
-        signed(total("memory").shown("memory")),
-    ));
+        signed(total("memory").shown("memory")));
 }
 
 fn quotas(text: &mut String, preview: &Preview, look: &Look) {

@@ -4,6 +4,7 @@ mod documents;
 mod locate;
 mod rules;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use local::judge::Judge;
@@ -119,20 +120,18 @@ pub fn render(report: &Report) -> String {
         } else {
             format!("document {}, {}", finding.document, finding.about)
         };
-        text.push_str(&format!("{}{line}: {kind}: {field}{} ({about})\n", finding.file, finding.message));
+        let _ = write!(text, "{}{line}: {kind}: {field}{} ({about})\n", finding.file, finding.message);
     }
     for skipped in &report.skipped {
-        text.push_str(&format!("{skipped}: not judged, since its kind is not known here\n"));
+        let _ = write!(text, "{skipped}: not judged, since its kind is not known here\n");
     }
     let errors = report.findings.iter().filter(|finding| !finding.warning).count();
     let warnings = report.findings.len() - errors;
     let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-    text.push_str(&format!(
-        "{} judged: {}, {}\n",
+    let _ = write!(text, "{} judged: {}, {}\n",
         count(report.judged, "document"),
         count(errors, "error"),
-        count(warnings, "warning")
-    ));
+        count(warnings, "warning"));
     text
 }
 

@@ -45,7 +45,7 @@ fn of_job(judge: &mut Judge, job: &FlinkJob) -> Vec<Found> {
     let mut found = Vec::new();
     match name.split_once('-') {
         Some((cluster, short)) if !cluster.is_empty() && !short.is_empty() => {
-            found.extend(bootstrap(judge, job, cluster, "spec"))
+            found.extend(bootstrap(judge, job, cluster, "spec"));
         }
         _ => found.push((
             "metadata.name".to_owned(),

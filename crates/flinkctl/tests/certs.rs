@@ -173,3 +173,15 @@ fn flinkctl_makes_passwords_that_are_not_given() {
     assert!(!names.contains(".svc"), "{names}");
     openssl(&here, "x509 -in operator-api_cert.pem -noout -checkend 500000");
 }
+
+#[test]
+fn an_operator_names_what_is_wrong_with_its_certificates_before_it_looks_for_a_cluster() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = Command::new(env!("CARGO_BIN_EXE_flinkctl"))
+        .args(["operator", "run", "--keystore-path=store.p12", "--kube-config=/nowhere"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(!said.status.success() && text.contains("--keystore-path needs --truststore-path too"), "{text}");
+}

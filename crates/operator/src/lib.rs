@@ -46,22 +46,27 @@ pub enum Error {
 /// Runs until SIGINT or SIGTERM.
 pub async fn run(args: Args) -> Result<(), Error> {
     let token = kit::shutdown::token()?;
+    // Before anything else: who gives wrong certificates should learn it at once, and not from a port that stays closed.
+    let transport = args.control.access.transport()?;
     let client = kit::client::connect(args.kube_config.as_deref()).await?;
-    serve(args, client, token).await
+    serve_over(args, transport, client, token).await
 }
 
 /// Runs with this client until the token is cancelled; if its namespace goes, until that can go.
 pub async fn serve(args: Args, client: Client, token: CancellationToken) -> Result<(), Error> {
+    let transport = args.control.access.transport()?;
+    serve_over(args, transport, client, token).await
+}
+
+async fn serve_over(args: Args, transport: Transport, client: Client, token: CancellationToken) -> Result<(), Error> {
     let namespace = args.namespace.clone();
-    work(args, client.clone(), token).await?;
+    work(args, transport, client.clone(), token).await?;
     farewell::run(&client, &namespace).await;
     tracing::info!("operator ended");
     Ok(())
 }
 
-async fn work(args: Args, client: Client, token: CancellationToken) -> Result<(), Error> {
-    // Before anything else: who gives wrong certificates should learn it at once, and not from a port that stays closed.
-    let transport = args.control.access.transport()?;
+async fn work(args: Args, transport: Transport, client: Client, token: CancellationToken) -> Result<(), Error> {
     let access = Access::new(&args.control.access, &args.namespace, client.clone())?;
     let clock = Clock::machine();
     let queue = kit::queue::Queue::new(clock.clone());

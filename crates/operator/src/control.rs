@@ -7,6 +7,7 @@ mod access;
 mod action;
 mod body;
 mod dialect;
+mod document;
 mod events;
 mod explain;
 mod flink;
@@ -52,6 +53,7 @@ struct Inner {
     caches: Caches,
     access: Access,
     metrics: Metrics,
+    statuses: document::Documents,
     stamps: stamps::Stamps,
     flink: flink::Clients,
     /// Ends streams and waiting requests.
@@ -92,6 +94,7 @@ impl Control {
             caches,
             access,
             metrics,
+            statuses: document::Documents::default(),
             stamps: stamps::Stamps::default(),
             flink: flink::Clients::new(reach),
             token,

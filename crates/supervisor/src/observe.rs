@@ -282,11 +282,7 @@ struct Report {
 }
 
 /// How the operation that the record names stands. `target` is where savepoints go, with Flink's own default applied.
-pub async fn operation<F: Flink>(
-    record: &JobRecord,
-    target: &str,
-    manager: Option<&JobManager<F>>,
-) -> OperationView {
+pub async fn operation<F: Flink>(record: &JobRecord, target: &str, manager: Option<&JobManager<F>>) -> OperationView {
     let Some(attempt) = &record.attempt else { return OperationView::Unknown };
     let (trigger, stop) = match (&record.phase, &record.operation) {
         (JobPhase::Stopping { stop: Stop::Savepoint { trigger_id, directory }, .. }, _) => {

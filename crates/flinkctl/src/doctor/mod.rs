@@ -9,8 +9,8 @@ mod operator;
 mod rights;
 mod storage;
 
-use std::fmt::Write as _;
 use serde::Serialize;
+use std::fmt::Write as _;
 
 use crate::connection::{ConnectionArgs, Kubernetes};
 use crate::failure::Failure;
@@ -108,9 +108,7 @@ pub fn render(checks: &[Check], look: &Look) -> String {
         }
     }
     let count = |state: State| checks.iter().filter(|check| check.state == state).count();
-    let _ = write!(text, "\n{} ok, {} worth a look, {} wrong\n",
-        count(State::Ok),
-        count(State::Warn),
-        count(State::Fail));
+    let _ =
+        write!(text, "\n{} ok, {} worth a look, {} wrong\n", count(State::Ok), count(State::Warn), count(State::Fail));
     text
 }

@@ -1,9 +1,9 @@
 //! A preview for people.
 
-use std::fmt::Write as _;
 use lifecycle::change::Consequence;
 use manifests::Quantity;
 use manifests::room::{Amounts, Line};
+use std::fmt::Write as _;
 
 use super::Preview;
 use crate::print::{Cell, Column, Look, Table, Tone};
@@ -113,10 +113,13 @@ fn pods(text: &mut String, preview: &Preview, look: &Look) {
     };
     let added: i64 = preview.pods.iter().map(|pods| i64::from(pods.then) - i64::from(pods.now)).sum();
     let signed = |text: String| if text.starts_with('-') || text == "0" { text } else { format!("+{text}") };
-    let _ = write!(text, "All in all: {} pods, {} CPU, {} memory\n",
+    let _ = write!(
+        text,
+        "All in all: {} pods, {} CPU, {} memory\n",
         signed(added.to_string()),
         signed(total("cpu").shown("cpu")),
-        signed(total("memory").shown("memory")));
+        signed(total("memory").shown("memory"))
+    );
 }
 
 fn quotas(text: &mut String, preview: &Preview, look: &Look) {

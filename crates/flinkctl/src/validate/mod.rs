@@ -128,10 +128,13 @@ pub fn render(report: &Report) -> String {
     let errors = report.findings.iter().filter(|finding| !finding.warning).count();
     let warnings = report.findings.len() - errors;
     let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-    let _ = write!(text, "{} judged: {}, {}\n",
+    let _ = write!(
+        text,
+        "{} judged: {}, {}\n",
         count(report.judged, "document"),
         count(errors, "error"),
-        count(warnings, "warning"));
+        count(warnings, "warning")
+    );
     text
 }
 

@@ -32,7 +32,7 @@ impl Control {
         };
         let document = text(&result)?;
         // PUT is the original's, whose envelope says no more than OK.
-        Ok(if request.method == Method::Post { Reply::Answer(document) } else { Reply::Done(document) })
+        Ok(if request.method == Method::Post { Reply::Answer(document.into()) } else { Reply::Done(document.into()) })
     }
 
     async fn command<K: Supervised>(

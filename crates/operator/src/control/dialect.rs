@@ -1,11 +1,13 @@
 //! The two ways of answering: the envelope of flink-k8s-toolbox, and plain objects with telling codes and problem details.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use control_api::answer::envelope_code;
 use control_api::{Envelope, Kind, PLAIN_MEDIA_TYPE, Problem};
+
+use super::document::Document;
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
@@ -17,12 +19,12 @@ pub enum Dialect {
     Plain,
 }
 
-/// What a request came to. Documents are JSON text, made straight from what is cached.
+/// What a request came to.
 pub enum Reply {
     /// What was asked for.
-    Answer(String),
+    Answer(Document),
     /// Done. The document is more than clients of flink-k8s-toolbox expect, so the envelope says no more than that.
-    Done(String),
+    Done(Document),
     /// The same in both dialects.
     Raw(Response),
 }
@@ -56,10 +58,10 @@ impl Dialect {
     fn write(self, result: Result<Reply, Problem>, is_question: bool) -> Response {
         match (self, result) {
             (_, Ok(Reply::Raw(response))) => response,
-            (Self::Envelope, Ok(Reply::Answer(document))) => json(200, JSON, enveloped(&document)),
-            (Self::Envelope, Ok(Reply::Done(_))) => json(200, JSON, br#"{"status":"OK"}"#.to_vec()),
+            (Self::Envelope, Ok(Reply::Answer(document))) => json(200, JSON, document.enveloped()),
+            (Self::Envelope, Ok(Reply::Done(_))) => json(200, JSON, Bytes::from_static(br#"{"status":"OK"}"#)),
             (Self::Plain, Ok(Reply::Answer(document) | Reply::Done(document))) => {
-                json(200, PLAIN_MEDIA_TYPE, document.into_bytes())
+                json(200, PLAIN_MEDIA_TYPE, document.plain())
             }
             (Self::Envelope, Err(problem)) => {
                 json(envelope_code(&problem, is_question), JSON, bytes(&Envelope::refused(&problem)))
@@ -69,19 +71,11 @@ impl Dialect {
     }
 }
 
-fn enveloped(document: &str) -> Vec<u8> {
-    let mut body = Vec::with_capacity(document.len() * 5 / 4 + 32);
-    body.extend_from_slice(br#"{"status":"OK","output":"#);
-    serde_json::to_writer(&mut body, document).expect("memory takes all that is written");
-    body.push(b'}');
-    body
+fn bytes(answer: &impl serde::Serialize) -> Bytes {
+    serde_json::to_vec(answer).expect("answers are plain structures").into()
 }
 
-fn bytes(answer: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(answer).expect("answers are plain structures")
-}
-
-fn json(code: u16, media_type: &'static str, body: Vec<u8>) -> Response {
+fn json(code: u16, media_type: &'static str, body: Bytes) -> Response {
     let code = StatusCode::from_u16(code).expect("all codes of problems are codes");
     (code, [(CONTENT_TYPE, media_type)], Body::from(body)).into_response()
 }
@@ -99,11 +93,5 @@ mod tests {
         headers.insert(ACCEPT, HeaderValue::from_static("text/html, application/vnd.flinkctl.v1+json;q=0.9"));
         assert_eq!(Dialect::of(None, &headers), Dialect::Plain);
         assert_eq!(Dialect::of(Some("envelope=true"), &headers), Dialect::Envelope);
-    }
-
-    #[test]
-    fn the_envelope_is_the_one_of_the_library() {
-        let expected = serde_json::to_vec(&Envelope::of(&serde_json::json!({"a": "\"b\"\n"}))).unwrap();
-        assert_eq!(enveloped(r#"{"a":"\"b\"\n"}"#), expected);
     }
 }

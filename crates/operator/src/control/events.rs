@@ -36,7 +36,7 @@ impl Control {
         let name = names.resource(target).unwrap_or_default();
         let mut events = self.events_about(target, &name).await?;
         events.sort_by_key(|event| std::cmp::Reverse(event.time));
-        Ok(Reply::Answer(text(&events)?))
+        Ok(Reply::Answer(text(&events)?.into()))
     }
 
     /// All events that are still there, in no order.

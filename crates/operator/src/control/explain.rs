@@ -62,7 +62,7 @@ impl Control {
     fn explained(&self, what: What<'_>, events: Vec<Event>, cluster: &str) -> Result<Reply, Problem> {
         let supervisor = self.supervisor_trouble(cluster);
         let subject = Subject { what, events, supervisor: supervisor.as_deref(), now: Timestamp::now() };
-        Ok(Reply::Answer(text(&explain(&subject))?))
+        Ok(Reply::Answer(text(&explain(&subject))?.into()))
     }
 
     /// Events, or none where they cannot be read: there is much to explain without them.

@@ -62,7 +62,7 @@ impl Control {
                 async move { flink.job_details(&id).await }
             })
             .await?;
-        Ok(Reply::Answer(text(&shapes::JOB.of(&details))?))
+        Ok(Reply::Answer(text(&shapes::JOB.of(&details))?.into()))
     }
 
     pub(super) async fn job_metrics(&self, names: &Names) -> Result<Reply, Problem> {
@@ -87,13 +87,13 @@ impl Control {
 
     pub(super) async fn task_managers(&self, names: &Names) -> Result<Reply, Problem> {
         let answer = self.ask(names, |flink| async move { flink.taskmanagers_shown().await }).await?;
-        Ok(Reply::Answer(text(&shapes::TASK_MANAGERS.of(&answer["taskmanagers"]))?))
+        Ok(Reply::Answer(text(&shapes::TASK_MANAGERS.of(&answer["taskmanagers"]))?.into()))
     }
 
     pub(super) async fn task_manager_details(&self, names: &Names) -> Result<Reply, Problem> {
         let id = names.taskmanager.as_deref().unwrap_or_default();
         let answer = self.ask(names, |flink| async move { flink.taskmanager_details(id).await }).await?;
-        Ok(Reply::Answer(text(&shapes::task_manager_details(answer))?))
+        Ok(Reply::Answer(text(&shapes::task_manager_details(answer))?.into()))
     }
 
     pub(super) async fn task_manager_metrics(&self, names: &Names) -> Result<Reply, Problem> {
@@ -187,7 +187,7 @@ fn wanted(metrics: &[Metric]) -> Vec<&'static str> {
 
 fn shown(metrics: &[Metric], found: &flink_client::Metrics) -> Result<Reply, Problem> {
     let read: Value = metrics::read(metrics, |name| found.get(name).cloned());
-    Ok(Reply::Answer(text(&read)?))
+    Ok(Reply::Answer(text(&read)?.into()))
 }
 
 fn problem(error: &Error) -> Problem {

@@ -62,7 +62,7 @@ impl Control {
             Target::Cluster => self.cache::<api::FlinkCluster>()?.names(),
             Target::Job => self.job_names(names)?,
         };
-        Ok(Reply::Answer(text(&all)?))
+        Ok(Reply::Answer(text(&all)?.into()))
     }
 
     /// Short names. A cluster that is not there has none, as its jobs may outlive it.
@@ -92,18 +92,18 @@ impl Control {
             document.push_str(&whole(object.as_ref())?);
         }
         document.push(']');
-        Ok(Reply::Answer(document))
+        Ok(Reply::Answer(document.into()))
     }
 
     pub(super) fn get<K: Served>(&self, names: &Names) -> Result<Reply, Problem> {
-        Ok(Reply::Answer(whole(self.find::<K>(names)?.as_ref())?))
+        Ok(Reply::Answer(whole(self.find::<K>(names)?.as_ref())?.into()))
     }
 
     pub(super) fn status<K: Served>(&self, names: &Names) -> Result<Reply, Problem> {
         let found = self.find::<K>(names)?;
         match readable(&found)?.status() {
-            Some(status) => Ok(Reply::Answer(text(status)?)),
-            None => Ok(Reply::Done("{}".to_owned())),
+            Some(status) => Ok(Reply::Answer(self.0.statuses.of(found.meta(), || text(status))?)),
+            None => Ok(Reply::Done("{}".to_owned().into())),
         }
     }
 }

@@ -85,7 +85,7 @@ impl Control {
             going.then_some(())
         };
         let _ = tokio::time::timeout(CATCH_UP, K::cache(&self.0.caches).until(&name, leaving)).await;
-        Ok(Reply::Done(shown(deleted).to_string()))
+        Ok(Reply::Done(shown(deleted).to_string().into()))
     }
 
     /// The answer to a write, once the caches know of it.
@@ -97,7 +97,7 @@ impl Control {
             (meta.uid.as_deref() == uid && cache::is_at_least(meta, version)).then_some(())
         };
         let _ = tokio::time::timeout(CATCH_UP, K::cache(&self.0.caches).until(name, known)).await;
-        Ok(Reply::Done(shown(object).to_string()))
+        Ok(Reply::Done(shown(object).to_string().into()))
     }
 }
 

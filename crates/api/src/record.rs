@@ -90,6 +90,9 @@ pub struct ClusterRecord {
     /// Digest of what the pods were made from.
     pub digest: String,
     pub command: Option<Command>,
+    /// The user's word at a START: jobs that last ran before this incarnation begin without their state. Until all have settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anew: Option<u32>,
     /// When the number of TaskManagers last changed.
     pub rescaled: Option<Timestamp>,
 }

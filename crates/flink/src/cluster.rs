@@ -46,7 +46,8 @@ impl TaskManager {
     pub fn host(&self) -> Option<&str> {
         let (_, rest) = self.path.split_once('@')?;
         let (address, _) = rest.split_once('/')?;
-        address.rsplit_once(':').map(|(host, _)| host)
+        let (host, _) = address.rsplit_once(':')?;
+        Some(host.trim_start_matches('[').trim_end_matches(']'))
     }
 }
 

@@ -111,6 +111,7 @@ mod tests {
     fn an_operation_is_in_progress_until_it_says_completed() {
         assert_eq!(parse(r#"{"status":{"id":"IN_PROGRESS"},"operation":null}"#), Operation::InProgress);
         assert_eq!(parse(r#"{"status":{"id":"IN_PROGRESS"}}"#), Operation::InProgress);
+        assert_eq!(parse(r#"{"status":{"id":"QUEUED"}}"#), Operation::InProgress);
     }
 
     #[test]

@@ -129,6 +129,20 @@ fn task_managers_have_slots_and_a_host() {
     }
 }
 
+/// SC-417, F-15
+#[test]
+fn a_task_manager_is_found_by_the_address_in_its_path_whatever_the_protocol() {
+    let host = |path: &str| {
+        let text = format!(r#"{{"taskmanagers":[{{"id":"t","path":"{path}","slotsNumber":1,"freeSlots":1}}]}}"#);
+        let answer: TaskManagers = serde_json::from_str(&text).unwrap();
+        answer.taskmanagers[0].host().map(str::to_owned)
+    };
+    assert_eq!(host("akka.tcp://flink@172.17.0.12:41545/user/taskmanager_0").as_deref(), Some("172.17.0.12"));
+    assert_eq!(host("pekko.tcp://flink@172.17.0.12:41545/user/rpc/taskmanager_0").as_deref(), Some("172.17.0.12"));
+    assert_eq!(host("pekko.ssl.tcp://flink@[fd00::12]:4154/user/rpc/taskmanager_0").as_deref(), Some("fd00::12"));
+    assert_eq!(host("pekko.tcp://flink@node-7:1/user/rpc/taskmanager_0").as_deref(), Some("node-7"));
+}
+
 #[test]
 fn the_configuration_names_the_checkpoint_directory_in_every_version() {
     for entries in each::<Vec<ConfigEntry>>("jobmanager_config") {

@@ -4,6 +4,7 @@
 //! An answer that did not come is unknown since the first one that did not come.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use api::record::{Attempt, Checkpoints};
@@ -117,7 +118,9 @@ impl<F: Flink> JobManager<F> {
             .taskmanagers
             .iter()
             .filter_map(|manager| {
-                let address = manager.host()?.to_owned();
+                let host = manager.host()?;
+                // Flink writes every part of an IPv6 address, Kubernetes the short form.
+                let address = host.parse::<IpAddr>().map_or_else(|_| host.to_owned(), |address| address.to_string());
                 Some(TaskManagerView { address, idle: manager.free_slots == manager.slots })
             })
             .collect())

@@ -178,6 +178,7 @@ pub fn cluster_of<F>(
     Cluster {
         state,
         without_savepoint,
+        anew: record.anew,
         job_manager: pod.and_then(|pod| {
             let address = pod.address.clone()?;
             Some(job::JobManager { number: pod.incarnation, uid: pod.uid.clone(), address })

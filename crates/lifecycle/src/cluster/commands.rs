@@ -45,7 +45,10 @@ fn admit(observed: &Observed<'_>, step: &Step, action: Action) -> Admission {
 fn apply(observed: &Observed<'_>, step: &mut Step, action: Action, without_savepoint: bool) {
     let stopped = step.record.phase == ClusterPhase::Stopped;
     match action {
-        Action::Start if stopped => begin(observed, step, None),
+        Action::Start if stopped => {
+            begin(observed, step, None);
+            step.record.anew = without_savepoint.then_some(step.record.incarnation);
+        }
         Action::Start => begin_stop(step, ClusterNext::Restart, without_savepoint, observed.now),
         Action::Stop => begin_stop(step, ClusterNext::Stay, without_savepoint, observed.now),
         Action::TriggerSavepoint | Action::ForgetSavepoint => {}

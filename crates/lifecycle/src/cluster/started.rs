@@ -50,6 +50,9 @@ fn unreachable(observed: &Observed<'_>, mut step: Step, manager: &PodView, why: 
 
 fn converge(observed: &Observed<'_>, mut step: Step, manager: &PodView, flink: &FlinkView) -> Step {
     forgive(observed, &mut step);
+    if observed.jobs.iter().all(|job| job.settled) {
+        step.record.anew = None;
+    }
     let rescale = taskmanagers::wanted(observed);
     if rescale.required != rescale.declared {
         step.record.rescaled = Some(observed.now);

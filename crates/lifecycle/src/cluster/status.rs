@@ -9,7 +9,7 @@ use api::{
     FlinkCluster, FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, annotations, timestamp as text,
 };
 
-use super::{Effect, Observed, PodView, Role, Step, Waiting, adopting, wanted};
+use super::{Effect, Observed, PodView, Role, Step, Waiting, adopting, outdated, wanted};
 use crate::notice::{Notice, trouble_reason};
 use crate::{Reading, Refusal};
 
@@ -118,7 +118,7 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
     let refused = facts.refused.as_ref().filter(|_| !step.effects.is_empty());
     let (reason, message) = match refused {
         Some(refusal) => refusal.over(&explain(&step.waiting)),
-        None => summary(step),
+        None => summary(observed, step),
     };
     let started = matches!(step.record.phase, ClusterPhase::Started { .. });
     let settled = matches!(step.waiting, Waiting::Settled | Waiting::Idle { .. });
@@ -130,7 +130,7 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
 }
 
 /// Reason and message of the conditions.
-fn summary(step: &Step) -> (&'static str, String) {
+fn summary(observed: &Observed<'_>, step: &Step) -> (&'static str, String) {
     let message = explain(&step.waiting);
     let record = &step.record;
     let failure = record.failure.as_deref().unwrap_or("no reason is known");
@@ -148,6 +148,9 @@ fn summary(step: &Step) -> (&'static str, String) {
             (reasons::TASK_MANAGER_FAILING, format!("{text}; {message}"))
         }
         (Waiting::Flink { .. }, _) => (reasons::UNREACHABLE, message),
+        (Waiting::User, _) if !record.digest.is_empty() && outdated(&record.digest, observed.desired) => {
+            (reasons::STOPPED, format!("{message}, which takes up what was changed meanwhile"))
+        }
         (_, phase) => (phase_reason(phase), message),
     }
 }

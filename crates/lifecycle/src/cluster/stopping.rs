@@ -28,7 +28,12 @@ pub(super) fn step(
         return step.wait(Waiting::Pods { names });
     }
     match next {
-        ClusterNext::Restart => begin(observed, &mut step, None),
+        ClusterNext::Restart => {
+            begin(observed, &mut step, None);
+            if without_savepoint {
+                step.record.anew = Some(step.record.incarnation);
+            }
+        }
         ClusterNext::Delete => step.goto(ClusterPhase::Terminated),
         ClusterNext::Stay => {
             step.notices.push(Notice::normal("Stopped", "the cluster is stopped"));

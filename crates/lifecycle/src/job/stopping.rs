@@ -18,7 +18,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, stop: Stop, next: Jo
     let next = if observed.desired.deleting { JobNext::Delete } else { next };
     if !same_incarnation(observed, &attempt) {
         let restore = match stop {
-            Stop::Cancel => canceled(&step, observed, &next),
+            Stop::Cancel => canceled(&mut step, observed, &next),
             Stop::Abort { .. } | Stop::Savepoint { .. } => Restore::Newest,
         };
         lost(&mut step, observed, next, restore);
@@ -97,7 +97,7 @@ fn cancel(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, next: JobN
             step.wait(Waiting::Cancellation)
         }
         Told::Job(_) | Told::Absent => {
-            let restore = canceled(&step, observed, &next);
+            let restore = canceled(&mut step, observed, &next);
             end(&mut step, observed, next, Some(restore.clone()));
             step.record.restore_reason = match restore {
                 Restore::Empty => Some("it is started without state on request".into()),
@@ -112,15 +112,16 @@ fn cancel(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, next: JobN
 }
 
 /// A user who stops without a savepoint goes on from the recorded one; anything automatic from the newest state.
-fn canceled(step: &Step, observed: &Observed<'_>, next: &JobNext) -> Restore {
+fn canceled(step: &mut Step, observed: &Observed<'_>, next: &JobNext) -> Restore {
     let command = step.record.command.as_ref().filter(|command| !command.done);
     let fresh = command.is_some_and(|command| {
         command.without_savepoint && command.action == api::annotations::Action::Start && *next == JobNext::Restart
     });
+    let unsaved = !observed.desired.savepoint_automatic || command.is_some_and(|command| command.without_savepoint);
     if fresh {
+        commands::forget(observed, step);
         return Restore::Empty;
     }
-    let unsaved = !observed.desired.savepoint_automatic || command.is_some_and(|command| command.without_savepoint);
     match next {
         JobNext::Stay { end: End::Stopped } if unsaved => commands::recorded(step).unwrap_or(Restore::Newest),
         _ => Restore::Newest,

@@ -89,6 +89,8 @@ pub struct Cluster {
     pub state: ClusterState,
     /// The cluster is stopping on a command that wants no savepoints.
     pub without_savepoint: bool,
+    /// A job that last ran before this incarnation begins without its state, since the user started the cluster so.
+    pub anew: Option<u32>,
     /// The current JobManager pod, if it lives.
     pub job_manager: Option<JobManager>,
     /// Incarnations of which a process may still live.

@@ -3,6 +3,7 @@
 use api::record::{Attempt, End, Incarnation, JobNext, JobPhase, JobRecord, Restore};
 use jiff::Timestamp;
 
+use super::commands;
 use super::ended::adopt_savepoint;
 use super::{
     BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Rule, Slots, Stall, Step, Waiting,
@@ -22,6 +23,10 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, _since: Timestamp) -
         Ok(manager) => manager,
         Err(waiting) => return step.wait(waiting),
     };
+    let anew = |last: &Attempt| observed.cluster.anew.is_some_and(|first| last.incarnation.number < first);
+    if step.record.attempt.as_ref().is_some_and(anew) {
+        commands::forget(observed, &mut step);
+    }
     match &observed.bootstrap {
         BootstrapView::Absent => {}
         BootstrapView::Leaving { .. } => return step.wait(Waiting::OldBootstrap),

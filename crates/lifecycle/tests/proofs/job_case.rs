@@ -108,6 +108,7 @@ pub fn case(phase: JobPhase) -> Case {
         cluster: Cluster {
             state: ClusterState::Started,
             without_savepoint: false,
+            anew: None,
             job_manager: Some(JobManager { number: 1, uid: "jm-1".into(), address: "10.0.0.1".into() }),
             alive: vec![1],
             slots: Slots::Enough,

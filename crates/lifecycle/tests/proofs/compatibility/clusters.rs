@@ -300,3 +300,34 @@ fn a_taskmanager_that_ended_is_replaced() {
     assert!(effects.iter().any(|effect| matches!(effect, Effect::CreateTaskManager { .. })), "{effects:?}");
     assert_eq!(cluster_status(&ended).task_manager_replicas, Some(0), "it does not count");
 }
+
+/// SC-027
+#[test]
+fn a_start_without_savepoint_counts_for_the_jobs_of_the_cluster_and_for_one_start() {
+    let unsaved = |case: Case| {
+        case.asks(Start).with(|case| case.desired.request.as_mut().expect("asks").without_savepoint = true)
+    };
+    assert_eq!(unsaved(stopped()).step().record.anew, Some(2));
+    let restarts = next(&unsaved(started()));
+    assert_eq!(restarts.record.anew, None, "the jobs of this incarnation are not meant");
+    let gone = restarts.with(|case| {
+        case.pods.clear();
+        case.jobs.clear();
+        case.service = None;
+    });
+    assert_eq!(next(&gone).record.anew, Some(2));
+    let word = |case: Case| case.with(|case| case.record.anew = Some(1));
+    let busy = word(started()).with(|case| case.jobs[0].settled = false);
+    assert_eq!(busy.step().record.anew, Some(1));
+    assert_eq!(word(started()).step().record.anew, None, "all jobs have settled");
+    assert_eq!(word(stopped()).asks(Start).step().record.anew, None);
+}
+
+/// F-42
+#[test]
+fn a_stopped_cluster_tells_that_a_change_waits_for_its_start() {
+    let message = |case: &Case| cluster_status(case).conditions[0].message.clone();
+    assert_eq!(message(&stopped()), "waiting for START");
+    let changed = stopped().with(|case| case.desired.digest = "d2".into());
+    assert_eq!(message(&changed), "waiting for START, which takes up what was changed meanwhile");
+}

@@ -131,6 +131,23 @@ fn a_start_takes_up_the_savepoint_or_begins_anew() {
     assert_eq!(anew.next().step().record.attempt.expect("an attempt").restore, Restore::Empty);
 }
 
+/// SC-027
+#[test]
+fn a_cluster_started_without_savepoint_starts_its_jobs_without_state() {
+    let begins = |case: Case| case.replaced().with(|case| case.record.savepoint = Some("s1".into()));
+    let anew = |case: Case| case.with(|case| case.cluster.anew = Some(2));
+    let stopped = anew(begins(ended(End::ClusterStopped).policy(Always)));
+    let begun = stopped.next();
+    assert_eq!(job_status(&begun).savepoint_path.as_deref(), Some(""));
+    let attempt = begun.step().record.attempt.expect("an attempt");
+    assert_eq!((attempt.number, attempt.restore), (2, Restore::Empty));
+    // What it does from then on is kept, also while the word still stands.
+    let lost = begun.next().with(|case| case.cluster.job_manager = None).next();
+    assert_eq!(lost.record.restore, Restore::Newest);
+    let other = begins(ended(End::ClusterStopped).policy(Always)).next().step();
+    assert_eq!(other.record.restore, Restore::Newest, "without the word state is looked for");
+}
+
 /// SC-038, SC-109
 #[test]
 fn a_running_job_is_restarted_without_its_state() {
@@ -141,6 +158,7 @@ fn a_running_job_is_restarted_without_its_state() {
     let canceled = asked.next().flink("CANCELED");
     assert!(starts(&canceled));
     assert_eq!(canceled.step().record.restore, Restore::Empty);
+    assert_eq!(job_status(&canceled).savepoint_path.as_deref(), Some(""));
 }
 
 /// F-19

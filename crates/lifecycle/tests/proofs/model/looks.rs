@@ -212,6 +212,7 @@ impl World {
         Cluster {
             state,
             without_savepoint,
+            anew: self.cluster.as_ref().and_then(|object| object.record.anew),
             job_manager: current.map(|pod| JobManager {
                 number: pod.incarnation(),
                 uid: pod.uid.clone(),

@@ -168,9 +168,9 @@ fn suites(directory: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Suites that lie beside what they test.
+/// Suites that lie beside what they test, and those about the repository itself.
 fn suites_of_crates() -> Result<Vec<String>> {
-    let mut names = Vec::new();
+    let mut names = suites(&workspace::root().join("xtask/tests"))?;
     for entry in fs::read_dir(workspace::root().join("crates"))? {
         let directory = entry?.path().join("tests");
         if directory.exists() {

@@ -109,6 +109,7 @@ fn text<'a>(annotations: Option<&'a Annotations>, key: &str) -> Option<&'a str> 
 mod tests {
     use super::*;
 
+    /// SC-173, SC-174, SC-244, SC-305, SC-432
     #[test]
     fn commands_are_read_in_any_case_and_unknown_ones_kept() {
         assert_eq!(Requested::parse("stop"), Requested::Action(Action::Stop));
@@ -119,6 +120,7 @@ mod tests {
         assert_eq!(requested(None), Requested::Nothing);
     }
 
+    /// SC-248, SC-309, SC-434
     #[test]
     fn without_savepoint_is_true_in_any_case_and_false_otherwise() {
         for (text, expected) in [("true", true), ("TRUE", true), ("false", false), ("yes", false), ("", false)] {

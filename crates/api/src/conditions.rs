@@ -148,6 +148,7 @@ pub fn condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Con
 mod tests {
     use super::*;
 
+    /// D-05
     #[test]
     fn the_transition_time_moves_only_with_the_status() {
         let at = |second| Timestamp::from_second(second).unwrap();

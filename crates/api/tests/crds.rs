@@ -30,6 +30,14 @@ fn check(object: &Value, old: Option<&Value>) -> Result<(), String> {
     Validator::new().validate(&schema("flinkdeployments"), object, old).map_err(|errors| errors.to_string())
 }
 
+/// F-10, C-08
+#[test]
+fn the_polling_interval_is_a_number_wherever_a_cluster_is_declared() {
+    let alone = at(&schema("flinkclusters"), "spec.supervisor.pollingInterval");
+    let within = at(&schema("flinkdeployments"), "spec.cluster.supervisor.pollingInterval");
+    assert_eq!((&alone["type"], &within["type"]), (&json!("integer"), &json!("integer")));
+}
+
 #[test]
 fn definitions_stay_small() {
     for crd in api::crds() {
@@ -58,6 +66,7 @@ fn names_columns_and_subresources_are_those_of_the_original() {
     insta::assert_snapshot!(text);
 }
 
+/// F-22, F-39
 #[test]
 fn values_that_could_never_run_are_refused_by_the_field() {
     let cluster = schema("flinkclusters");
@@ -87,6 +96,7 @@ fn values_that_could_never_run_are_refused_by_the_field() {
     assert_eq!(jobs["x-kubernetes-list-map-keys"], json!(["name"]));
 }
 
+/// F-01, C-13, C-14
 #[test]
 fn what_ran_with_the_original_is_accepted() {
     let cluster = schema("flinkclusters");

@@ -75,6 +75,7 @@ fn the_manual_s_deployment_is_read() {
     assert_eq!(round, yaml::<Value>(DEPLOYMENT));
 }
 
+/// F-01, F-28
 #[test]
 fn a_cluster_with_everything_comes_out_as_it_went_in() {
     let cluster: FlinkCluster = yaml(FULL_CLUSTER);
@@ -98,6 +99,7 @@ fn a_cluster_with_everything_comes_out_as_it_went_in() {
     assert!(digest::is_foreign(&status.digest.unwrap().runtime.unwrap()));
 }
 
+/// SC-057, SC-319, SC-330, SC-445, SC-446, SC-448, SC-449, SC-462, SC-463, F-08, S-06, C-13
 #[test]
 fn absent_fields_have_the_documented_defaults() {
     let cluster: FlinkCluster = yaml(
@@ -167,6 +169,13 @@ fn digests_do_not_see_order_nulls_and_spelled_out_defaults() {
     assert!(!digest::changed(Some("1B2M2Y8AsgTpgAmY7PhCfg=="), after.task_manager.as_deref()));
     // Were this to change, every cluster would restart on an upgrade.
     assert_eq!(before.runtime.unwrap(), "sha256-JKu7SSvIPqV7/VrJfsfiUU3UiAbrd3rdNNXkWVzdJbU");
+}
+
+/// SC-231, SC-294, SC-443, D-10
+#[test]
+fn a_scale_counts_taskmanagers_alone() {
+    let selector = api::labels::scale_selector("demo");
+    assert_eq!(selector, "clusterName=demo,owner=flink-operator,component=flink,role=taskmanager");
 }
 
 #[test]

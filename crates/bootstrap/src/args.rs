@@ -114,6 +114,7 @@ mod tests {
         Cli::parse_from(REQUIRED.iter().chain(more)).args
     }
 
+    /// F-32
     #[test]
     fn arguments_keep_their_hyphens_blanks_and_order() {
         let args = parse(&["--argument=--rate", "--argument", "-1", "--argument=a b"]);

@@ -112,6 +112,7 @@ mod tests {
         .expect("a job")
     }
 
+    /// SC-577, F-12, R-04
     #[test]
     fn only_the_pending_attempt_is_submitted() {
         let submitting = json!({"name": "Submitting", "since": "2026-01-01T00:00:00Z", "tries": 0});

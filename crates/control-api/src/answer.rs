@@ -153,6 +153,7 @@ mod tests {
 
     use super::*;
 
+    /// SC-573
     #[test]
     fn what_stands_in_the_envelope_is_json_in_a_string() {
         let text = serde_json::to_string(&Envelope::of(&json!(["a", "b"]))).unwrap();
@@ -160,6 +161,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&Envelope::of(&Value::Null)).unwrap(), r#"{"status":"OK"}"#);
     }
 
+    /// S-09
     #[test]
     fn an_error_with_quotes_is_still_json() {
         let problem = Problem::new(Kind::NotFound, r#"there is no job "a" in cluster 'b\c'"#);
@@ -171,6 +173,7 @@ mod tests {
         );
     }
 
+    /// C-02
     #[test]
     fn codes_of_envelopes_are_those_of_the_original() {
         let code = |kind, question| envelope_code(&Problem::new(kind, "x"), question);

@@ -168,6 +168,7 @@ pub fn task_manager_details(mut answer: Value) -> Value {
 mod tests {
     use super::*;
 
+    /// SC-537
     #[test]
     fn only_known_members_are_shown() {
         let answer = json!({ "jid": "a", "job-type": "STREAMING", "vertices": [{ "id": "v", "slotSharingGroupId": "s", "tasks": { "RUNNING": 1 } }] });

@@ -124,6 +124,7 @@ mod tests {
 
     use super::*;
 
+    /// SC-543
     #[test]
     fn what_flink_does_not_know_is_zero() {
         let known = BTreeMap::from([
@@ -141,6 +142,7 @@ mod tests {
         assert_eq!(read["lastCheckpointExternalPath"], "file:/c/chk-1");
     }
 
+    /// F-36
     #[test]
     fn direct_memory_is_asked_for() {
         assert!(wanted(PROCESS).any(|name| name == "Status.JVM.Memory.Direct.MemoryUsed"));

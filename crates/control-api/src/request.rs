@@ -122,6 +122,7 @@ pub fn wait(text: &str) -> Result<Duration, Problem> {
 mod tests {
     use super::*;
 
+    /// C-04
     #[test]
     fn an_empty_object_does_not_scale_to_nothing() {
         let problem = replicas(b"{}", "taskManagers").unwrap_err();

@@ -348,6 +348,7 @@ mod tests {
         }
     }
 
+    /// SC-573
     #[test]
     fn the_original_has_twenty_nine_routes() {
         assert_eq!(ROUTES.iter().filter(|route| route.original).count(), 29);

@@ -51,6 +51,7 @@ async fn echo(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> impl
     ([(header::CONTENT_TYPE, PLAIN_MEDIA_TYPE)], told.to_string())
 }
 
+/// SC-574
 #[tokio::test]
 async fn a_request_arrives_as_it_was_meant() {
     let mut endpoint = endpoint(serve(Router::new().fallback(echo)).await);

@@ -30,6 +30,7 @@ fn job() -> JobId {
     JobId::from_bytes([7; 16])
 }
 
+/// SC-575
 #[tokio::test]
 async fn nobody_listens() {
     let free: SocketAddr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -39,6 +40,7 @@ async fn nobody_listens() {
     assert_eq!(error.refusal(), None);
 }
 
+/// SC-575, D-12
 #[tokio::test]
 async fn an_answer_that_never_comes_is_a_timeout() {
     let silent = Router::new().fallback(any(std::future::pending::<String>));
@@ -66,6 +68,13 @@ async fn garbage_is_not_understood() {
     assert!(error.to_string().ends_with("502: <html>bad gateway</html>"), "{error}");
 }
 
+/// F-35
+#[tokio::test]
+async fn an_answer_may_have_many_lines() {
+    let client = serve(answer(200, "{\n  \"jobs\": [\n  ]\n}\n")).await;
+    assert!(client.jobs_overview().await.unwrap().jobs.is_empty());
+}
+
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let hits = Arc::new(AtomicUsize::new(0));
@@ -79,6 +88,7 @@ async fn a_redirect_is_not_followed() {
     assert_eq!(hits.load(Ordering::SeqCst), 1);
 }
 
+/// F-04
 #[tokio::test]
 async fn an_unknown_job_is_none_only_when_flink_says_so() {
     let unknown = r#"{"errors":["Internal server error.","<Exception on server side:\norg.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (07)\n\tat x"]}"#;
@@ -87,6 +97,7 @@ async fn an_unknown_job_is_none_only_when_flink_says_so() {
     assert!(serve(answer(500, r#"{"errors":["boom"]}"#)).await.job_status(&job()).await.is_err());
 }
 
+/// SC-555
 #[tokio::test]
 async fn an_unknown_operation_is_not_found_only_when_flink_says_so() {
     let trigger = TriggerId::from_bytes([1; 16]);
@@ -125,6 +136,7 @@ async fn the_connection_is_kept_between_calls() {
     assert_eq!(accepted.load(Ordering::SeqCst), 1);
 }
 
+/// F-31
 #[tokio::test]
 async fn an_upload_streams_the_file_and_tells_its_progress() {
     let seen = Arc::new(Mutex::new((String::new(), Vec::new())));
@@ -164,6 +176,7 @@ async fn an_upload_streams_the_file_and_tells_its_progress() {
     assert!(body.windows(content.len()).any(|window| window == content));
 }
 
+/// F-31
 #[tokio::test]
 async fn a_jar_that_cannot_be_read_names_its_file() {
     let client = serve(answer(200, "{}")).await;

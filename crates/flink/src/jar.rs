@@ -68,6 +68,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&RunRequest::default()).unwrap(), "{}");
     }
 
+    /// F-32
     #[test]
     fn a_full_request_has_the_names_of_flink() {
         let request = RunRequest {

@@ -158,6 +158,7 @@ mod tests {
         }
     }
 
+    /// F-34
     #[test]
     fn an_unknown_state_is_kept_and_is_not_final() {
         let state: JobState = serde_json::from_str("\"HIBERNATING\"").unwrap();
@@ -177,6 +178,7 @@ mod tests {
         assert!(!tasks(0, 0, 0, 0).at_work());
     }
 
+    /// SC-526 to SC-529
     #[test]
     fn only_three_states_are_final() {
         let last: Vec<_> = JobState::NAMED.iter().filter(|(_, s)| s.is_terminal()).map(|(n, _)| *n).collect();

@@ -107,6 +107,7 @@ mod tests {
         serde_json::from_str::<OperationAnswer>(json).unwrap().into()
     }
 
+    /// SC-550, SC-554
     #[test]
     fn an_operation_is_in_progress_until_it_says_completed() {
         assert_eq!(parse(r#"{"status":{"id":"IN_PROGRESS"},"operation":null}"#), Operation::InProgress);
@@ -114,6 +115,7 @@ mod tests {
         assert_eq!(parse(r#"{"status":{"id":"QUEUED"}}"#), Operation::InProgress);
     }
 
+    /// SC-553
     #[test]
     fn completed_without_a_location_is_a_failure() {
         let failed = Operation::Failed { cause: "completed without a location".to_owned() };
@@ -121,6 +123,7 @@ mod tests {
         assert_eq!(parse(r#"{"status":{"id":"COMPLETED"},"operation":{}}"#), failed);
     }
 
+    /// SC-551
     #[test]
     fn a_failure_cause_wins_over_a_location() {
         let operation = parse(
@@ -130,6 +133,7 @@ mod tests {
         assert_eq!(operation, Operation::Failed { cause: "IOException: disk full".to_owned() });
     }
 
+    /// SC-274, SC-322, F-26
     #[test]
     fn requests_have_the_names_of_flink() {
         let trigger_id = TriggerId::from_bytes([1; 16]);

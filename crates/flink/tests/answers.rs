@@ -152,6 +152,7 @@ fn the_configuration_names_the_checkpoint_directory_in_every_version() {
     }
 }
 
+/// SC-551, SC-552
 #[test]
 fn an_operation_ends_in_a_location_or_a_cause() {
     for answer in each::<OperationAnswer>("savepoint_status_completed") {

@@ -85,6 +85,7 @@ mod tests {
         take(text.as_bytes().to_vec(), Target::Cluster).map(|spec| String::from_utf8(spec.body).expect("text"))
     }
 
+    /// C-01
     #[test]
     fn json_goes_out_as_it_is() {
         let text = "{ \"taskManagers\" : 2 }\n";

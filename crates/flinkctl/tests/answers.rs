@@ -192,6 +192,7 @@ impl Operator {
     }
 }
 
+/// SC-574
 #[test]
 fn what_programs_read() {
     let lines = [
@@ -230,6 +231,7 @@ const TABLES: [&str; 9] = [
     "cluster stop demo -o table",
 ];
 
+/// C-02, C-03
 #[test]
 fn refusals_and_their_exit_codes() {
     let operator = Operator::start();

@@ -113,6 +113,7 @@ fn judge(secrets: &Path) {
     }
 }
 
+/// S-05
 #[test]
 fn the_script_makes_all_files() {
     let directory = tempfile::tempdir().unwrap();

@@ -119,6 +119,7 @@ mod tests {
         assert_eq!(at_home("~other/a".as_ref()), std::path::Path::new("~other/a"));
     }
 
+    /// SC-575, D-12
     #[tokio::test(start_paused = true)]
     async fn a_call_without_answer_ends_at_its_deadline() {
         let answer = call(Duration::from_secs(3), std::future::pending::<kube::Result<()>>()).await;

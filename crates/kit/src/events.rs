@@ -187,6 +187,7 @@ mod tests {
 
     use super::{Notice, Type, event};
 
+    /// D-05
     #[test]
     fn an_event_names_its_object() {
         let about = ObjectReference {

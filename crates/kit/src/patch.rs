@@ -82,6 +82,7 @@ mod tests {
     use super::{add_finalizer, escape, is_failed_test, remove_finalizer};
     use crate::client::CallError;
 
+    ///
     #[test]
     fn only_our_finalizer_is_touched() {
         let present = ["a".to_owned(), "ours".to_owned()];

@@ -165,6 +165,7 @@ mod tests {
     use super::{Next, Queue, backoff};
     use crate::Clock;
 
+    /// F-30
     #[tokio::test(start_paused = true)]
     async fn a_key_that_fails_waits_alone() {
         let queue = Queue::new(Clock::machine());
@@ -190,6 +191,7 @@ mod tests {
         assert!(poison[1] >= 100 && poison[2] >= 300 && poison[3] >= 700, "{poison:?}");
     }
 
+    /// D-01
     #[tokio::test(start_paused = true)]
     async fn a_change_during_the_work_is_not_lost_and_does_not_run_beside_it() {
         let queue = Queue::new(Clock::machine());
@@ -216,6 +218,7 @@ mod tests {
         assert_eq!(running.borrow().1, 2);
     }
 
+    /// D-03, D-12
     #[test]
     fn back_off_has_an_end() {
         assert_eq!(backoff(0), Duration::from_millis(100));

@@ -105,6 +105,7 @@ macro_rules! golden {
     };
 }
 
+/// SC-252, SC-466, SC-576, F-38, D-06, D-07
 #[test]
 fn minimal_cluster() {
     let cluster: FlinkCluster = yaml(MINIMAL);
@@ -114,6 +115,7 @@ fn minimal_cluster() {
     golden!("minimal-supervisor", supervisor_deployment(&cluster, &settings()));
 }
 
+/// SC-464 to SC-466, F-01, F-13
 #[test]
 fn full_cluster() {
     let cluster: FlinkCluster = yaml(FULL);
@@ -123,6 +125,7 @@ fn full_cluster() {
     golden!("full-supervisor", supervisor_deployment(&cluster, &settings()));
 }
 
+/// SC-467, F-12, S-08
 #[test]
 fn job() {
     let job: FlinkJob = yaml(JOB);

@@ -82,6 +82,7 @@ mod tests {
         args: Args,
     }
 
+    /// C-15
     #[test]
     fn every_flag_of_the_original_is_accepted() {
         let args = Cli::parse_from([

@@ -35,6 +35,7 @@ fn specs(world: &World, cluster: &str) -> Result<(PathBuf, PathBuf)> {
     Ok((cluster_file, file(world, &format!("{cluster}-one.json"), &job)?))
 }
 
+/// SC-574, C-01, C-03
 pub async fn every_command_answers_programs_over_mutual_tls(world: Arc<World>) -> Result<()> {
     let shell = Shell::new(&world)?;
     answers(&shell).await?;

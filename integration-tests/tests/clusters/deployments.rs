@@ -9,6 +9,8 @@ use integration_tests::world::{SOON, UP, World, job_id, status};
 use serde_json::{Value, json};
 
 /// The original manual's own shape: its image names, its resource limits, everything spelled out.
+///
+/// SC-005, SC-006, SC-014, SC-023, SC-053
 pub async fn a_deployment_in_the_form_of_the_manual_lives_and_dies(world: Arc<World>) -> Result<()> {
     let state = world.state().to_owned();
     let resources =
@@ -67,6 +69,7 @@ pub async fn a_deployment_in_the_form_of_the_manual_lives_and_dies(world: Arc<Wo
     world.leaves_nothing("manual").await
 }
 
+/// SC-028, F-06
 pub async fn a_deployment_follows_its_spec(world: Arc<World>) -> Result<()> {
     let state = world.state().to_owned();
     let spec = |name: &str, patch: Value| counter_spec(&state, &format!("follow-{name}"), patch);

@@ -8,6 +8,7 @@ use integration_tests::wait::until;
 use integration_tests::world::{SOON, UP, World, job_id, status};
 use serde_json::json;
 
+/// SC-031, F-09
 pub async fn clusters_whose_names_are_prefixes_of_each_other_do_not_meet(world: Arc<World>) -> Result<()> {
     let state = world.state().to_owned();
     let spec = cluster_spec(&state, json!({}));
@@ -38,6 +39,7 @@ pub async fn clusters_whose_names_are_prefixes_of_each_other_do_not_meet(world: 
     world.leaves_nothing("pre").await
 }
 
+/// SC-024
 pub async fn a_cluster_is_stopped_and_started_by_annotation(world: Arc<World>) -> Result<()> {
     let state = world.state().to_owned();
     let job = counter_spec(&state, "halt-job", json!({}));
@@ -61,6 +63,7 @@ pub async fn a_cluster_is_stopped_and_started_by_annotation(world: Arc<World>) -
     world.leaves_nothing("halt").await
 }
 
+/// SC-043, SC-046 to SC-048
 pub async fn a_bare_cluster_is_scaled_by_kubectl(world: Arc<World>) -> Result<()> {
     let spec = cluster_spec(world.state(), json!({ "taskManagers": 1, "supervisor": { "rescaleDelay": 1 } }));
     world.apply(&[objects::cluster("bare", &spec)]).await?;
@@ -82,6 +85,7 @@ pub async fn a_bare_cluster_is_scaled_by_kubectl(world: Arc<World>) -> Result<()
     world.leaves_nothing("bare").await
 }
 
+/// SC-045
 pub async fn a_changed_section_restarts_the_cluster_and_its_jobs_go_on(world: Arc<World>) -> Result<()> {
     let state = world.state().to_owned();
     world
@@ -105,6 +109,7 @@ pub async fn a_changed_section_restarts_the_cluster_and_its_jobs_go_on(world: Ar
     world.leaves_nothing("section").await
 }
 
+/// SC-033
 pub async fn a_job_survives_its_cluster(world: Arc<World>) -> Result<()> {
     let state = world.state().to_owned();
     let spec = cluster_spec(&state, json!({}));

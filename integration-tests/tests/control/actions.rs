@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::Shared;
 use crate::api::Api;
 
+/// SC-030, SC-031, SC-033, SC-047, SC-048, C-06
 pub async fn an_action_is_answered_when_it_is_done(world: Shared) -> Result<()> {
     let api = Api::of(&world).await?;
     let spec = json!({ "taskManagers": 1, "supervisor": { "rescalePolicy": "None", "rescaleDelay": 1 } });

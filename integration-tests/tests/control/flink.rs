@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::Shared;
 use crate::api::Api;
 
+/// SC-016 to SC-022, SC-537, SC-540, SC-543, SC-561, SC-564, SC-567, D-02, F-36
 pub async fn flink_is_asked_and_may_hang_or_die(world: Shared) -> Result<()> {
     let api = Api::of(&world).await?;
     let patch = json!({ "taskManagers": 1, "supervisor": { "rescalePolicy": "None" } });

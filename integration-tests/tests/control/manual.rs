@@ -15,6 +15,7 @@ const MANUAL: &str = include_str!("../../../docs/manual.md");
 const SECTION: &str = "## The control API";
 const ADDRESS: &str = "http://localhost:4444";
 
+/// C-07
 pub async fn the_commands_of_the_manual_work(world: Shared) -> Result<()> {
     let api = Api::of(&world).await?;
     let commands = commands();

@@ -9,6 +9,7 @@ use integration_tests::world::{UP, World, job_id};
 
 use crate::{counting, finish};
 
+/// SC-579
 pub async fn a_killed_supervisor_or_operator_disturbs_nobody(world: Arc<World>) -> Result<()> {
     let job = counting(&world, "bystander").await?;
     for selector in ["clusterName=bystander,role=supervisor", "component=flink-operator"] {

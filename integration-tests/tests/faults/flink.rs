@@ -8,6 +8,7 @@ use integration_tests::world::{UP, World, job_id, name_of};
 
 use crate::{counting, finish};
 
+/// SC-578, F-03
 pub async fn a_killed_job_manager_costs_no_number(world: Arc<World>) -> Result<()> {
     let first = counting(&world, "jobmanager").await?;
     let lost = world.pod("clusterName=jobmanager,role=jobmanager").await?;
@@ -35,6 +36,7 @@ pub async fn a_killed_job_manager_costs_no_number(world: Arc<World>) -> Result<(
     finish(&world, "jobmanager").await
 }
 
+/// SC-578, F-16
 pub async fn a_killed_task_manager_costs_no_number(world: Arc<World>) -> Result<()> {
     let first = counting(&world, "taskmanager").await?;
     let lost = world.pod("clusterName=taskmanager,role=taskmanager").await?;

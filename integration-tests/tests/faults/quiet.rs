@@ -11,6 +11,7 @@ use crate::{counting, finish};
 
 const WINDOW: Duration = Duration::from_secs(12);
 
+/// D-01
 pub async fn a_cluster_at_rest_causes_no_writes(world: Arc<World>) -> Result<()> {
     counting(&world, "quiet").await?;
     // Other scenarios share the server, so what counts is this cluster's objects. Settling may take some writes; then come

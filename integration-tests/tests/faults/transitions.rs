@@ -32,6 +32,7 @@ pub async fn a_supervisor_killed_in_the_middle_of_a_stop_finishes_it(world: Arc<
     finish(&world, "midstop").await
 }
 
+/// SC-578, F-03
 pub async fn a_job_manager_killed_in_the_middle_of_a_stop_costs_no_number(world: Arc<World>) -> Result<()> {
     let first = counting(&world, "lost").await?;
     world.request("fj", "lost-job", "STOP").await?;
@@ -50,6 +51,7 @@ pub async fn a_job_manager_killed_in_the_middle_of_a_stop_costs_no_number(world:
     finish(&world, "lost").await
 }
 
+/// F-12
 pub async fn a_bootstrap_killed_in_the_middle_submits_once(world: Arc<World>) -> Result<()> {
     let state = world.state().to_owned();
     world

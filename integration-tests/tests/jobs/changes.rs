@@ -39,6 +39,7 @@ pub async fn changed_arguments_restart_the_job_from_a_savepoint(world: Shared) -
     Ok(())
 }
 
+/// SC-054
 pub async fn a_job_is_suspended_with_parallelism_zero(world: Shared) -> Result<()> {
     let first = run(&world, "suspend", json!({})).await?;
     world.counted("suspend", job_id(&first), 50).await?;

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{Shared, run};
 
+/// SC-007, SC-008, SC-059
 pub async fn a_stopped_job_goes_on_from_its_savepoint(world: Shared) -> Result<()> {
     let first = run(&world, "stop", json!({ "restart": { "restartPolicy": "Never" } })).await?;
     world.counted("stop", job_id(&first), 100).await?;
@@ -25,6 +26,7 @@ pub async fn a_stopped_job_goes_on_from_its_savepoint(world: Shared) -> Result<(
     Ok(())
 }
 
+/// SC-010, F-05
 pub async fn a_start_without_savepoint_begins_anew_and_only_once(world: Shared) -> Result<()> {
     let first = run(&world, "anew", json!({ "restart": { "restartPolicy": "Never" } })).await?;
     world.counted("anew", job_id(&first), 50).await?;
@@ -49,6 +51,7 @@ pub async fn a_start_without_savepoint_begins_anew_and_only_once(world: Shared) 
     Ok(())
 }
 
+/// SC-031
 pub async fn a_deleted_job_leaves_nothing(world: Shared) -> Result<()> {
     let job = run(&world, "delete", json!({})).await?;
     world.counted("delete", job_id(&job), 20).await?;

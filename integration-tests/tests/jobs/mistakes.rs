@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{Shared, create, run};
 
+/// SC-041, SC-042
 pub async fn a_wrong_class_is_explained_and_mended(world: Shared) -> Result<()> {
     create(&world, "class", json!({ "bootstrap": { "className": "com.example.Nowhere" } })).await?;
     world.explains("fj", "shared-class", "com.example.Nowhere").await?;
@@ -23,6 +24,7 @@ pub async fn a_missing_jar_is_explained_and_mended(world: Shared) -> Result<()> 
     mend(&world, "jar", &json!({ "bootstrap": { "jarPath": EXAMPLES_JAR } })).await
 }
 
+/// SC-039, SC-040
 pub async fn a_missing_image_is_explained_and_mended(world: Shared) -> Result<()> {
     create(&world, "image", json!({ "bootstrap": { "image": "nowhere/nothing:1" } })).await?;
     world.explains("fj", "shared-image", "nowhere/nothing:1").await?;
@@ -47,6 +49,7 @@ pub async fn a_missing_savepoint_is_explained_and_mended(world: Shared) -> Resul
     world.restored("shared", job_id(&job), path).await
 }
 
+/// F-40
 pub async fn a_job_that_nobody_declared_is_shown_and_left_alone(world: Shared) -> Result<()> {
     // A declared job brings the cluster up; the same program is then run by hand.
     let declared = run(&world, "foreign", json!({})).await?;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{Shared, create, run};
 
+/// SC-058, SC-582
 pub async fn a_failed_job_is_restarted_only_if_its_policy_says_so(world: Shared) -> Result<()> {
     let failing = json!({
         "restart": { "restartPolicy": "Never" },
@@ -25,6 +26,7 @@ pub async fn a_failed_job_is_restarted_only_if_its_policy_says_so(world: Shared)
     Ok(())
 }
 
+/// SC-035, SC-036
 pub async fn a_finished_batch_job_stays_finished_unless_its_policy_is_always(world: Shared) -> Result<()> {
     let batch = json!({
         "restart": { "restartPolicy": "OnlyIfFailed" },

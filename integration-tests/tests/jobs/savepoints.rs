@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{Shared, run};
 
+/// SC-011, SC-012
 pub async fn a_triggered_savepoint_is_recorded_where_users_expect_it_and_can_be_forgotten(world: Shared) -> Result<()> {
     let job = run(&world, "trigger", json!({})).await?;
     world.request("fj", "shared-trigger", "TRIGGER_SAVEPOINT").await?;
@@ -30,6 +31,7 @@ pub async fn a_triggered_savepoint_is_recorded_where_users_expect_it_and_can_be_
     Ok(())
 }
 
+/// SC-013
 pub async fn savepoints_are_taken_periodically(world: Shared) -> Result<()> {
     let job = run(&world, "periodic", json!({ "savepoint": { "savepointInterval": 3 } })).await?;
     let first = world

@@ -9,6 +9,7 @@ use integration_tests::process::Process;
 use integration_tests::world::{World, job_id};
 use serde_json::json;
 
+/// D-06
 pub async fn a_namespace_that_is_deleted_takes_everything_with_it(world: Arc<World>) -> Result<()> {
     let state = world.state().to_owned();
     let spec = cluster_spec(&state, json!({}));

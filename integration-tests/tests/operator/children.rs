@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{Stage, deployment, is_updated, job_spec, soon};
 
+/// SC-572
 #[tokio::test]
 async fn a_deployment_becomes_a_cluster_jobs_and_a_supervisor() -> Result<()> {
     let stage = Stage::new().await?;
@@ -31,6 +32,7 @@ async fn a_deployment_becomes_a_cluster_jobs_and_a_supervisor() -> Result<()> {
     stage.end().await
 }
 
+/// F-06, F-11
 #[tokio::test]
 async fn an_edit_of_cluster_and_job_in_one_update_reaches_both_and_scale_stays() -> Result<()> {
     let stage = Stage::new().await?;
@@ -55,6 +57,7 @@ async fn an_edit_of_cluster_and_job_in_one_update_reaches_both_and_scale_stays()
     stage.end().await
 }
 
+/// SC-028
 #[tokio::test]
 async fn what_is_missing_is_made_again_and_what_is_not_declared_goes() -> Result<()> {
     let stage = Stage::new().await?;
@@ -77,6 +80,7 @@ async fn what_is_missing_is_made_again_and_what_is_not_declared_goes() -> Result
     stage.end().await
 }
 
+/// D-08, D-09
 #[tokio::test]
 async fn a_supervisor_deployment_is_brought_back_and_follows_its_section_in_place() -> Result<()> {
     let stage = Stage::new().await?;
@@ -95,6 +99,7 @@ async fn a_supervisor_deployment_is_brought_back_and_follows_its_section_in_plac
     stage.end().await
 }
 
+/// SC-023, D-06
 #[tokio::test]
 async fn deletion_waits_for_the_supervisor_and_leaves_nothing() -> Result<()> {
     let stage = Stage::new().await?;

@@ -71,6 +71,7 @@ fn done() -> Value {
     json!({ "status": "OK" })
 }
 
+/// SC-003, SC-573, C-02, C-16
 #[tokio::test]
 async fn a_deployment_is_created_read_changed_and_deleted_in_the_envelope() -> Result<()> {
     let stage = Stage::new().await?;
@@ -109,6 +110,7 @@ async fn a_deployment_is_created_read_changed_and_deleted_in_the_envelope() -> R
     stage.end().await
 }
 
+/// SC-573, C-02, C-04
 #[tokio::test]
 async fn plain_answers_have_telling_codes_and_name_the_field() -> Result<()> {
     let stage = Stage::new().await?;
@@ -156,6 +158,7 @@ async fn plain_answers_have_telling_codes_and_name_the_field() -> Result<()> {
     stage.end().await
 }
 
+/// R-01, F-11
 #[tokio::test]
 async fn an_update_replaces_but_for_the_scale_and_minds_versions() -> Result<()> {
     let stage = Stage::new().await?;
@@ -183,6 +186,7 @@ async fn an_update_replaces_but_for_the_scale_and_minds_versions() -> Result<()>
     stage.end().await
 }
 
+/// SC-504, SC-507, SC-508, SC-510, SC-511, SC-513, SC-515, R-02, C-07
 #[tokio::test]
 async fn commands_touch_their_annotations_alone_and_equal_ones_are_two() -> Result<()> {
     let stage = Stage::new().await?;
@@ -225,6 +229,86 @@ async fn commands_touch_their_annotations_alone_and_equal_ones_are_two() -> Resu
     stage.end().await
 }
 
+/// SC-484 to SC-515, SC-535, SC-536, SC-538, SC-539, SC-541, SC-542, SC-559, SC-560, SC-562, SC-563, SC-565, SC-566, C-02
+#[tokio::test]
+async fn clusters_and_jobs_are_worked_with_in_the_envelope() -> Result<()> {
+    let stage = Stage::new().await?;
+    let control = Control::of(&stage).await?;
+    let refused = async |method: Method, path: &str, body: &str| -> Result<()> {
+        let answer = control.envelope(method, path, body).await?;
+        let status = &answer.body["status"];
+        ensure!(answer.code == 200 && (status == "ERROR" || status == "FAILURE"), "{path}: {answer:?}");
+        Ok(())
+    };
+    let (cluster, job) = ("/clusters/demo", "/clusters/demo/jobs/one");
+    // Nothing is there yet.
+    for path in [cluster, job] {
+        refused(Method::DELETE, path, "null").await?;
+        refused(Method::PUT, &format!("{path}/start"), "{}").await?;
+        refused(Method::PUT, &format!("{path}/stop"), "{}").await?;
+    }
+    refused(Method::PUT, "/clusters/demo/scale", r#"{"taskManagers":4}"#).await?;
+    refused(Method::PUT, "/clusters/demo/jobs/one/scale", r#"{"parallelism":4}"#).await?;
+    refused(Method::PUT, "/clusters/demo/jobs/one/savepoint", "null").await?;
+    refused(Method::DELETE, "/clusters/demo/jobs/one/savepoint", "").await?;
+    refused(Method::POST, cluster, "{}").await?;
+    refused(Method::POST, job, "{}").await?;
+
+    ensure!(control.envelope(Method::POST, cluster, &cluster_spec().to_string()).await?.body == done());
+    ensure!(control.envelope(Method::POST, job, &job_spec("A").to_string()).await?.body == done());
+    for (kind, name, path) in [("fc", "demo", cluster), ("fj", "demo-one", job)] {
+        stage.expect(kind, name, |_| true).await?;
+        stage.patch_status(kind, name, &json!({ "supervisorStatus": "Started" })).await?;
+        soon(async || {
+            let status = control.output(&format!("{path}/status")).await?;
+            Ok((status["supervisorStatus"] == "Started").then_some(()))
+        })
+        .await?;
+        let mut last = 0;
+        for (verb, action) in [("start", "START"), ("stop", "STOP")] {
+            for without in [true, false] {
+                let body = json!({ "withoutSavepoint": without }).to_string();
+                ensure!(control.envelope(Method::PUT, &format!("{path}/{verb}"), &body).await?.body == done());
+                let object = stage.get(kind, name).await?.context("it is there")?;
+                let annotations = &object["metadata"]["annotations"];
+                ensure!(annotations[ACTION] == action, "{annotations}");
+                ensure!(annotations["operator.nextbreakpoint.com/without-savepoint"] == *without.to_string());
+                ensure!(annotations["operator.nextbreakpoint.com/delete-resources"] != "true", "{annotations}");
+                let stamp = annotations[STAMP].as_str().context("a timestamp")?.parse::<i64>()?;
+                ensure!(stamp > last, "{annotations}");
+                last = stamp;
+            }
+        }
+        let (field, member) =
+            if kind == "fc" { ("taskManagers", "taskManagers") } else { ("jobParallelism", "parallelism") };
+        for number in [4, 0] {
+            let body = json!({ member: number }).to_string();
+            ensure!(control.envelope(Method::PUT, &format!("{path}/scale"), &body).await?.body == done());
+            let object = stage.get(kind, name).await?.context("it is there")?;
+            ensure!(object["spec"][field] == number, "{}", object["spec"]);
+            ensure!(object["metadata"]["annotations"][STAMP] == *last.to_string(), "a scale is no action");
+        }
+    }
+    // No Flink runs here.
+    for path in [
+        "jobs/one/details",
+        "jobs/one/metrics",
+        "jobmanager/metrics",
+        "taskmanagers",
+        "taskmanagers/t/details",
+        "taskmanagers/t/metrics",
+    ] {
+        let answer = control.envelope(Method::GET, &format!("{cluster}/{path}"), "").await?;
+        ensure!(answer.body["output"].is_null() && answer.body["status"] != "OK", "{path}: {answer:?}");
+    }
+    ensure!(control.envelope(Method::DELETE, job, "null").await?.body == done());
+    stage.gone("fj", "demo-one").await?;
+    ensure!(control.envelope(Method::DELETE, cluster, "null").await?.body == done());
+    stage.gone("fc", "demo").await?;
+    stage.end().await
+}
+
+/// C-06
 #[tokio::test]
 async fn a_request_waits_until_the_supervisor_reports() -> Result<()> {
     let stage = Stage::new().await?;

@@ -9,6 +9,7 @@ fn home(job: &Value) -> (&Value, &Value) {
     (&job["metadata"]["labels"]["clusterName"], &job["metadata"]["labels"]["jobName"])
 }
 
+/// F-09
 #[tokio::test]
 async fn a_job_by_hand_belongs_to_the_cluster_with_the_longest_name() -> Result<()> {
     let stage = Stage::new().await?;
@@ -34,6 +35,7 @@ async fn a_job_that_runs_stays_where_it_is() -> Result<()> {
     stage.end().await
 }
 
+/// SC-034, F-27
 #[tokio::test]
 async fn an_orphan_says_so_and_keeps_its_savepoint() -> Result<()> {
     let stage = Stage::new().await?;

@@ -26,6 +26,7 @@ struct Made {
     body: Vec<u8>,
 }
 
+/// SC-573, D-02, S-09, S-10
 #[tokio::test]
 async fn no_request_brings_the_api_down() -> Result<()> {
     let seed =

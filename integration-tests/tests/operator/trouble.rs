@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stage::{Stage, deployment, is_updated, soon};
 
+/// SC-003, SC-580, R-01, D-13
 #[tokio::test]
 async fn edits_arrive_while_others_write_to_the_same_objects() -> Result<()> {
     let stage = Stage::new().await?;
@@ -66,6 +67,7 @@ async fn the_operator_says_which_definitions_are_missing_and_starts_when_they_co
     stage.end().await
 }
 
+/// F-30
 #[tokio::test]
 async fn an_object_that_cannot_be_read_hurts_only_itself() -> Result<()> {
     let stage = Stage::bare().await?;

@@ -9,6 +9,7 @@ use integration_tests::wait::until;
 use crate::certificates::{Authority, as_client, pem};
 use crate::stage::Stage;
 
+/// SC-573
 #[tokio::test(flavor = "multi_thread")]
 async fn only_owners_of_certificates_of_the_authority_are_let_in() -> Result<()> {
     let stage = Stage::new().await?;
@@ -60,6 +61,7 @@ async fn only_owners_of_certificates_of_the_authority_are_let_in() -> Result<()>
     Ok(())
 }
 
+/// S-01
 #[tokio::test(flavor = "multi_thread")]
 async fn without_certificates_the_api_is_served_only_when_asked_for() -> Result<()> {
     let stage = Stage::new().await?;

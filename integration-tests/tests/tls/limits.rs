@@ -64,6 +64,7 @@ async fn a_thousand_slow_clients_do_not_stop_a_fast_one() -> Result<()> {
     Ok(())
 }
 
+/// S-09
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_and_rates_have_limits() -> Result<()> {
     let stage = Stage::new().await?;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::left::{self, CLUSTER, COUNTER, Left};
 use crate::{with_operator, without_operator};
 
+/// F-28
 pub async fn what_the_original_left_running_goes_on_and_is_ours(world: Arc<World>) -> Result<()> {
     without_operator(&world).await?;
     let left = left::behind(&world).await?;

@@ -73,6 +73,7 @@ async fn a_starting_jobmanager_is_waited_for() {
     assert_eq!(calls.load(Ordering::Relaxed), 3);
 }
 
+/// SC-577, F-12
 #[tokio::test]
 async fn a_job_that_was_submitted_before_is_a_success() {
     let (flink, _) = job_manager(vec![(
@@ -85,6 +86,7 @@ async fn a_job_that_was_submitted_before_is_a_success() {
     assert!(outcome.message.contains("before"));
 }
 
+/// SC-577
 #[tokio::test]
 async fn a_refusal_is_not_tried_again() {
     let (flink, calls) = job_manager(vec![(400, "The main method caused an error: boom")]).await;

@@ -78,6 +78,7 @@ fn every_flag_has_help_and_a_variable() {
     }
 }
 
+/// SC-574
 #[test]
 fn every_command_of_flink_k8s_toolbox_is_there() {
     let job = "--cluster-name=demo --job-name=counter";

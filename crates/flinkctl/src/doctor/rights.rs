@@ -105,6 +105,7 @@ mod tests {
         found
     }
 
+    /// S-07, R-04
     #[test]
     fn the_rights_are_those_of_the_roles() {
         for (role, rights) in

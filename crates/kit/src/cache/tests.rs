@@ -47,6 +47,7 @@ fn what_vanished_between_two_lists_is_told() {
     assert_eq!(cache.names(), ["b", "c"]);
 }
 
+/// SC-580, R-05, R-06
 #[test]
 fn a_late_watch_event_does_not_undo_what_a_write_returned() {
     let (cache, mut writer, seen) = cache();

@@ -145,6 +145,7 @@ async fn strangers_are_refused() {
     assert!(error.contains("UnknownCA") || error.contains("BadCertificate"), "{error}");
 }
 
+/// S-03
 #[tokio::test]
 async fn new_certificates_are_taken_up_without_dropping_a_connection() {
     let stage = stage(Limits::default()).await;

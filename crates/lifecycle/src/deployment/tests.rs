@@ -91,6 +91,7 @@ fn change(resource: &FlinkDeployment, pointer: &str, value: Value) -> FlinkDeplo
     serde_json::from_value(json).expect("a deployment")
 }
 
+/// SC-572, D-06
 #[test]
 fn a_new_deployment_gets_its_finalizer_first_and_then_all_children_at_once() {
     let mut deployment = deployment(&[("a", "A"), ("b", "B")]);
@@ -122,6 +123,7 @@ fn nothing_is_done_or_written_when_all_is_as_declared() {
     assert_eq!(again.status.digest.unwrap().jobs.unwrap()[0].name, "a");
 }
 
+/// F-06
 #[test]
 fn an_edit_of_cluster_and_job_in_one_update_reaches_both() {
     let (deployment, cluster, jobs) = settled(&[("a", "A")]);
@@ -134,6 +136,7 @@ fn an_edit_of_cluster_and_job_in_one_update_reaches_both() {
     assert_eq!(jobs[0].spec.bootstrap.class_name, "Z");
 }
 
+///
 #[test]
 fn an_update_carries_the_observed_version_and_all_that_is_not_ours() {
     let (deployment, mut cluster, jobs) = settled(&[]);
@@ -144,6 +147,7 @@ fn an_update_carries_the_observed_version_and_all_that_is_not_ours() {
     assert_eq!(replaced.metadata, cluster.metadata);
 }
 
+/// F-11
 #[test]
 fn a_removed_field_is_removed_from_the_child() {
     let (deployment, cluster, jobs) = settled(&[("a", "A")]);
@@ -168,6 +172,7 @@ fn scale_is_not_propagated_after_creation() {
     assert_eq!(cluster.unwrap().spec.task_managers, Some(7));
 }
 
+/// SC-028, F-07
 #[test]
 fn jobs_are_added_removed_and_made_again() {
     let (deployment, cluster, jobs) = settled(&[("a", "A"), ("b", "B")]);
@@ -177,6 +182,29 @@ fn jobs_are_added_removed_and_made_again() {
     assert_eq!(plan.effects[1], Effect::DeleteJob { name: "demo-a".into(), uid: "demo-a-uid".into() });
     let missing = run(&deployment, Some(&cluster), &jobs[..1]);
     assert_eq!(brief(&missing), ["created FlinkJob demo-b"]);
+}
+
+/// SC-029
+#[test]
+fn a_cluster_that_somebody_deleted_is_made_again() {
+    let (deployment, _, jobs) = settled(&[("a", "A")]);
+    assert_eq!(brief(&run(&deployment, None, &jobs)), ["created FlinkCluster demo"]);
+}
+
+/// F-07
+#[test]
+fn what_failed_is_planned_again_until_it_is_there() {
+    let (deployment, cluster, jobs) = settled(&[("a", "A")]);
+    let mut edited = change(
+        &deployment,
+        "/spec/jobs",
+        json!([{"name": "a", "spec": job_spec("Z")}, {"name": "b", "spec": job_spec("B")}]),
+    );
+    let first = run(&edited, Some(&cluster), &jobs);
+    assert_eq!(brief(&first), ["updated FlinkJob demo-a: bootstrap", "created FlinkJob demo-b"]);
+    // Its status is stored, and nothing else came through.
+    edited.status = Some(first.status.clone());
+    assert_eq!(brief(&run(&edited, Some(&cluster), &jobs)), brief(&first));
 }
 
 #[test]
@@ -226,6 +254,7 @@ fn children_without_owner_are_taken_over_and_hand_made_jobs_are_not() {
     );
 }
 
+/// SC-023, SC-053
 #[test]
 fn deletion_waits_for_the_children_and_then_lets_go_at_once() {
     let (mut deployment, mut cluster, mut jobs) = settled(&[("a", "A")]);

@@ -33,6 +33,7 @@ fn label(cluster: &str, job: &str) -> Effect {
     Effect::Label { cluster: cluster.into(), job: job.into() }
 }
 
+/// F-09
 #[test]
 fn the_longest_cluster_name_decides_while_nothing_runs() {
     let both = ["demo", "demo-2"];
@@ -74,6 +75,7 @@ fn an_orphan_is_marked_once_and_keeps_what_it_resumes_from() {
     assert_eq!(run(&job, &["other"], &[]).effect, None);
 }
 
+/// SC-572, F-27, R-04
 #[test]
 fn nothing_is_written_while_a_supervisor_may_write() {
     let finalizer =

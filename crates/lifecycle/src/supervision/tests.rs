@@ -73,6 +73,7 @@ fn a_cluster_gets_the_finalizer_and_a_supervisor_in_one_go() {
     assert_eq!(run(&cluster(&BOTH, false), Some(&there), &wanted, 1, None), Plan::default());
 }
 
+/// SC-572, D-08, D-09
 #[test]
 fn a_change_is_made_in_place_and_keeps_what_others_added() {
     let mut there = held(&wanted("a", "1"), 1);
@@ -102,6 +103,7 @@ fn the_number_of_replicas_is_left_to_people() {
     assert_eq!(run(&cluster(&BOTH, false), Some(&there), &wanted, 1, None), Plan::default());
 }
 
+/// D-08
 #[test]
 fn drift_is_corrected_without_a_fight() {
     let wanted = wanted("a", "1");

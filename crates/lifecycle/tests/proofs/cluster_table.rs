@@ -165,6 +165,7 @@ fn each_situation_has_its_decision() {
     insta::assert_snapshot!(render(&rows()));
 }
 
+/// SC-581, F-02
 #[test]
 fn task_managers_follow_the_jobs_rounded_up_and_within_limits() {
     let required = |slots: &[u32], task_slots| {
@@ -184,6 +185,7 @@ fn task_managers_follow_the_jobs_rounded_up_and_within_limits() {
     assert_eq!(required(&[], 3), 1);
 }
 
+///
 #[test]
 fn an_index_is_free_once_its_pod_is_gone() {
     let case = started().job(2).with(|case| case.desired.task_managers = 2).pods(|pod| {

@@ -11,6 +11,7 @@ fn compare(walked: &Walked, published: &[Edge]) -> (Walked, Walked) {
     (unpublished, published.difference(walked).cloned().collect())
 }
 
+/// C-10
 #[test]
 fn the_published_ways_of_a_job_are_walked_and_no_others() {
     let walked = crate::job_table::rows()
@@ -22,6 +23,7 @@ fn the_published_ways_of_a_job_are_walked_and_no_others() {
     assert_eq!(compare(&walked, JOB), Default::default());
 }
 
+/// C-10
 #[test]
 fn the_published_ways_of_a_cluster_are_walked_and_no_others() {
     let walked = crate::cluster_table::rows()

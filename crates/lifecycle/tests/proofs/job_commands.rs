@@ -138,6 +138,7 @@ fn each_command_is_granted_refused_or_kept() {
     insta::assert_snapshot!(render(&rows()));
 }
 
+///
 #[test]
 fn a_command_goes_its_whole_way_and_survives_a_crash_at_each_step() {
     let asked = running().asks(Stop);
@@ -178,6 +179,7 @@ fn the_same_words_with_another_timestamp_are_another_command() {
     assert!(again.record.operation.is_some());
 }
 
+/// F-29, C-06
 #[test]
 fn an_action_that_is_refused_is_answered_once_and_changes_nothing_else() {
     let asked = ended(End::Stopped).asks(TriggerSavepoint);
@@ -197,6 +199,7 @@ fn another_action_after_one_that_is_done_is_taken_at_once() {
     assert_eq!(other.record.command.map(|command| command.action), Some(Start));
 }
 
+/// F-05
 #[test]
 fn a_start_without_savepoint_is_used_once() {
     let fresh = ended(End::Stopped).asks(Start).unsaved().next();

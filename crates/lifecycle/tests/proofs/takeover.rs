@@ -123,6 +123,7 @@ pub fn jobs() -> Vec<Row> {
     ]
 }
 
+/// SC-182, SC-183, SC-249, SC-250, SC-310, SC-311, SC-391
 #[test]
 fn each_thing_left_behind_has_its_decision() {
     insta::assert_snapshot!(render(&clusters().into_iter().chain(jobs()).collect::<Vec<_>>()));
@@ -139,6 +140,7 @@ fn a_running_cluster_is_adopted_whole_before_anything_is_made() {
     assert_eq!(step.effects.len(), 3);
 }
 
+/// F-28
 #[test]
 fn a_running_job_is_not_restarted_because_of_a_digest() {
     let taken = job(&in_state("Started"), false).flink("RUNNING");

@@ -130,6 +130,7 @@ mod tests {
         }
     }
 
+    /// S-09
     #[tokio::test]
     async fn a_body_has_a_limit() {
         let long = Body::from(vec![b' '; MAX_BODY + 1]);

@@ -84,6 +84,7 @@ fn json(code: u16, media_type: &'static str, body: Bytes) -> Response {
 mod tests {
     use super::*;
 
+    /// C-05
     #[test]
     fn plain_answers_are_asked_for_by_query_or_media_type() {
         let none = HeaderMap::new();

@@ -82,6 +82,7 @@ fn is_flink_id(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// S-10
     #[test]
     fn names_are_those_that_kubernetes_takes() {
         for name in ["a", "cluster-1", "0a", &"a".repeat(63)] {

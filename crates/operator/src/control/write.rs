@@ -146,6 +146,7 @@ mod tests {
         Wanted { spec, labels: Map::new(), annotations: Map::new(), resource_version: None }
     }
 
+    /// F-11
     #[test]
     fn an_update_removes_fields_but_not_the_scale() {
         let current = json!({

@@ -92,6 +92,7 @@ fn inbox_after(first: &FlinkJob, now: &FlinkJob) -> Inbox {
     inbox(Some(&done), lifecycle::desired::job(now).request.as_ref())
 }
 
+/// SC-243, SC-304, F-05
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_takes_back_what_was_asked_in_one_write() {
     let stage = Stage::new(json!({REQUESTED_ACTION: "stop", WITHOUT_SAVEPOINT: "true", "mine": "kept"})).await;
@@ -107,6 +108,7 @@ async fn a_reset_takes_back_what_was_asked_in_one_write() {
     stage.instance.shutdown().await;
 }
 
+///
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_stop_between_look_and_reset_is_not_wiped() {
     for second in [

@@ -30,6 +30,7 @@ fn ended(exit_code: i32, message: &str) -> BootstrapView {
     bootstrap(&json!({"phase": "Failed", "containerStatuses": [container]}))
 }
 
+/// F-09
 #[test]
 fn a_pod_is_read_by_its_labels_and_its_owner() {
     let labels = json!({"role": "taskmanager", "nextbreakpoint.com/incarnation": "3"});
@@ -71,6 +72,7 @@ fn a_pod_that_no_node_takes_says_so() {
     assert_eq!(detail, format!("Unschedulable: {message}"));
 }
 
+/// SC-039
 #[test]
 fn an_image_that_cannot_be_pulled_is_seen_before_the_bootstrap_starts() {
     let waiting = json!({"reason": "ErrImagePull", "message": "no image x; give --image x=DIR"});
@@ -110,6 +112,7 @@ fn a_request_is_named_by_its_timestamp_or_by_the_version_that_was_read() {
     assert_eq!(stamped.action, Requested::Invalid("HALT".into()));
 }
 
+/// SC-282, F-30
 #[test]
 fn a_job_that_wants_too_much_keeps_no_other_waiting() {
     let job = |name: &str, slots, live| JobView {

@@ -159,7 +159,7 @@ fn a_lost_service_is_made_again_while_the_cluster_runs_on() {
     assert_eq!(started().step().effects, []);
 }
 
-/// SC-075, SC-155, SC-189, SC-190, SC-191, SC-192, SC-193, F-23, F-24
+/// SC-075, SC-155, SC-189, SC-190, SC-191, SC-192, SC-193, SC-196, F-23, F-24
 #[test]
 fn a_jobmanager_is_unhealthy_when_it_was_silent_for_the_task_timeout() {
     assert_eq!(started().step().effects, []);
@@ -330,4 +330,12 @@ fn a_stopped_cluster_tells_that_a_change_waits_for_its_start() {
     assert_eq!(message(&stopped()), "waiting for START");
     let changed = stopped().with(|case| case.desired.digest = "d2".into());
     assert_eq!(message(&changed), "waiting for START, which takes up what was changed meanwhile");
+}
+
+/// SC-232, R-02
+#[test]
+fn a_command_given_before_the_first_look_is_carried_out() {
+    let asked = fresh().asks(Stop);
+    assert_eq!(asked.step().report, None, "it is not wiped");
+    assert_eq!(stops_for(&next(&asked)), Some(ClusterNext::Stay));
 }

@@ -46,6 +46,14 @@ fn what_does_not_fit_is_refused_taken_back_and_changes_nothing() {
     }
 }
 
+/// SC-295, R-02
+#[test]
+fn a_command_given_before_the_first_look_is_carried_out() {
+    let asked = fresh().asks(Stop);
+    assert_eq!(asked.step().report, None, "it is not wiped");
+    assert_eq!(accepts(&asked.next(), Stop), Some(true));
+}
+
 /// SC-403
 #[test]
 fn a_stop_is_for_good() {

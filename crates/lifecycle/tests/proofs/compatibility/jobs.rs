@@ -227,7 +227,7 @@ fn a_job_that_its_jobmanager_has_forgotten_is_started_again() {
     assert_eq!(job_states(&never(running().no_jobs())).0, Stopped, "as its policy says");
 }
 
-/// SC-376, SC-377, SC-378, SC-545, F-34
+/// SC-376, SC-377, SC-378, SC-544, SC-545, F-34
 #[test]
 fn the_status_shows_what_flink_says_and_keeps_it_while_flink_is_silent() {
     assert_eq!(job_status(&waiting()).job_status.as_deref(), Some(""));

@@ -66,7 +66,7 @@ fn a_savepoint_that_is_completed_is_shown_with_its_time() {
     assert_eq!(saved.step().record.phase, saved.record.phase, "the job runs on");
 }
 
-/// SC-312, SC-314, SC-405, SC-458, SC-459
+/// SC-312, SC-314, SC-405, SC-458, SC-459, SC-558
 #[test]
 fn a_savepoint_on_request_is_stored_before_it_is_asked_for() {
     let asked = running().asks(api::Action::TriggerSavepoint);
@@ -78,6 +78,15 @@ fn a_savepoint_on_request_is_stored_before_it_is_asked_for() {
     assert!(is_asked(asked.next()));
     let done = asked.next().operation(OperationView::Completed { path: "s1".into() });
     assert_eq!(job_status(&done).savepoint_trigger_id.as_deref(), Some(""));
+}
+
+/// SC-549, SC-556, SC-557
+#[test]
+fn a_silent_jobmanager_is_asked_for_nothing_and_nothing_is_given_up() {
+    let silent = running().saving(5).silent();
+    assert_eq!(silent.step().effects, []);
+    assert!(is_saving(&silent));
+    assert!(!is_saving(&periodic(60, 90).silent()), "none is begun");
 }
 
 /// SC-401, SC-406

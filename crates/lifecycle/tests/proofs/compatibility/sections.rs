@@ -36,6 +36,30 @@ fn three_sections_restart_a_cluster() {
     assert_ne!(before, cluster(|spec| spec["taskManager"]["taskSlots"] = json!(4)));
 }
 
+/// SC-175, SC-176, SC-227, SC-290, SC-387
+#[test]
+fn what_has_a_deletion_timestamp_is_deleted() {
+    let object = |time: Option<&str>| {
+        json!({
+            "apiVersion": "nextbreakpoint.com/v1", "kind": "FlinkCluster",
+            "metadata": { "name": "c", "deletionTimestamp": time },
+            "spec": { "runtime": { "image": "f" }, "jobManager": {}, "taskManager": {}, "supervisor": { "image": "s" } },
+        })
+    };
+    for (time, deleting) in [(None, false), (Some("2026-01-01T00:00:00Z"), true)] {
+        let cluster: FlinkCluster = serde_json::from_value(object(time)).expect("a cluster");
+        assert_eq!(desired::cluster(&cluster).deleting, deleting);
+        let mut job = object(time);
+        job["kind"] = json!("FlinkJob");
+        job["spec"] = json!({
+            "bootstrap": { "image": "i", "className": "C", "jarPath": "/j" }, "restart": {},
+            "savepoint": { "savepointInterval": 0, "savepointTargetPath": "" },
+        });
+        let job: FlinkJob = serde_json::from_value(job).expect("a job");
+        assert_eq!(desired::job(&job).deleting, deleting);
+    }
+}
+
 /// SC-046
 #[test]
 fn numbers_and_the_supervisor_do_not_restart_a_cluster() {
@@ -58,6 +82,24 @@ fn only_the_bootstrap_section_restarts_a_job() {
     });
     assert_eq!(hot.digest, before.digest);
     assert_eq!(hot.savepoint_interval.map(|interval| interval.as_secs()), Some(20));
+}
+
+/// SC-320, SC-321, SC-322, SC-450 to SC-454
+#[test]
+fn what_the_savepoint_and_restart_sections_say_is_what_counts() {
+    let job = job(|spec| {
+        spec["savepoint"] = json!({
+            "savepointMode": "Manual", "savepointPath": "file:///old", "savepointInterval": 60,
+            "savepointTargetPath": " file:///new ",
+        });
+        spec["restart"] = json!({ "restartPolicy": "Always", "restartDelay": 5, "restartTimeout": 7 });
+    });
+    assert!(!job.savepoint_automatic);
+    assert_eq!(job.savepoint_path.as_deref(), Some("file:///old"));
+    assert_eq!(job.savepoint_interval.map(|interval| interval.as_secs()), Some(60));
+    assert_eq!(job.savepoint_target, "file:///new");
+    assert_eq!(job.restart_policy, api::RestartPolicy::Always);
+    assert_eq!((job.restart_delay.as_secs(), job.restart_timeout.as_secs()), (5, 7));
 }
 
 /// SC-329, SC-330, SC-331, SC-332, SC-581

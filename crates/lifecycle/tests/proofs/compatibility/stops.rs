@@ -34,7 +34,7 @@ fn a_submission_is_taken_back_before_anything_else() {
     assert_eq!(job_states(&gone).0, Stopped, "without a Flink job there is nothing else to stop");
 }
 
-/// SC-129, SC-130, F-03, F-27
+/// SC-129, SC-130, SC-530, SC-546, F-03, F-27
 #[test]
 fn a_stop_ends_when_the_jobmanager_is_gone_and_not_when_it_is_silent() {
     let silent = |case: Case| case.silent().with(|case| case.now = at(20_000));
@@ -98,7 +98,7 @@ fn a_job_of_a_restarting_cluster_waits_for_it() {
     assert_eq!(case.next().step().effects, []);
 }
 
-/// SC-364, SC-365, F-33
+/// SC-364, SC-365, SC-547, SC-548, F-33
 #[test]
 fn a_cancellation_is_believed_when_flink_shows_it() {
     let runs = cancel(stay());
@@ -128,7 +128,7 @@ fn the_savepoint_of_a_stop_is_recorded_and_restored() {
     assert_eq!(job_status(&case).savepoint_trigger_id.as_deref(), Some(""));
 }
 
-/// SC-370, SC-371, SC-373, SC-532, SC-534, F-26
+/// SC-370, SC-371, SC-373, SC-531, SC-532, SC-534, F-26
 #[test]
 fn a_stop_with_savepoint_is_one_operation_however_often_it_is_asked_for() {
     let stop = running().asks(api::Action::Stop);

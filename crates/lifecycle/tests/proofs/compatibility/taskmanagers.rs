@@ -119,7 +119,7 @@ fn a_cluster_that_shrinks_is_updating_while_taskmanagers_go() {
     }
 }
 
-/// SC-080, SC-186, SC-187, SC-188, SC-224, SC-518, SC-519
+/// SC-080, SC-186, SC-187, SC-188, SC-224, SC-516 to SC-519
 #[test]
 fn a_cluster_is_updated_when_flink_has_the_slots() {
     assert_eq!(cluster_states(&with(1, &[2])).1, Updated);
@@ -152,7 +152,7 @@ fn idle_taskmanagers_go_after_the_rescale_delay() {
     assert_eq!(removed(&patient), Vec::<String>::new());
 }
 
-/// SC-270, SC-271, F-14, F-15
+/// SC-270, SC-271, SC-568 to SC-570, F-14, F-15
 #[test]
 fn only_the_surplus_goes_and_only_what_is_idle_for_certain() {
     let four = || with(4, &[]).with(|case| case.desired.task_managers = 2);

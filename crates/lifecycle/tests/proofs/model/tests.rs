@@ -52,6 +52,7 @@ fn explore(name: &str, system: System) {
     }
 }
 
+/// SC-580, R-01, R-07
 #[test]
 fn promises_are_kept_whatever_happens() {
     for (name, budget) in SCOPES {
@@ -106,6 +107,7 @@ fn broken(law: &str, laws: Laws, budget: Budget, wants: &'static str) {
     assert!(checker.discovery(wants).is_some(), "{law}: nobody noticed");
 }
 
+///
 #[test]
 fn each_law_is_needed() {
     let lost = Budget { job_manager_deaths: 1, checkpoints: 1, ..NONE };

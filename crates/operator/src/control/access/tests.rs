@@ -82,6 +82,7 @@ fn job() -> Names {
 const STOP: Operation = Operation::Act(Target::Job, Action::Stop);
 const SCALE: Operation = Operation::Act(Target::Job, Action::Scale);
 
+/// S-01, S-02
 #[test]
 fn flags_that_do_not_fit_together_are_refused_with_what_to_do() {
     let rows = [
@@ -110,6 +111,7 @@ fn flags_that_do_not_fit_together_are_refused_with_what_to_do() {
     assert!(matches!(options("--insecure").transport(), Ok(Transport::Plain)));
 }
 
+/// S-04
 #[test]
 fn passwords_come_from_files_and_are_not_shown() {
     let directory = tempfile::tempdir().unwrap();
@@ -133,6 +135,7 @@ async fn a_certificate_may_do_everything_where_there_are_no_grants() {
     assert_eq!((problem.status, problem.detail.as_str()), (401, "nobody is known to call: show a client certificate"));
 }
 
+/// S-03
 #[tokio::test]
 async fn grants_say_what_the_owner_of_a_certificate_may_do() {
     let directory = tempfile::tempdir().unwrap();

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 
 const DOCUMENT: &str = "docs/compatibility.md";
 
+/// The headings of the tables of scenarios.
+const DIFFERENT: &str = "## Scenarios that are answered differently on purpose";
+const EXCUSED: &str = "## Scenarios that cannot apply";
+
 /// The scenarios: SC-001 to SC-583.
 const SCENARIOS: (&str, u32) = ("SC", 583);
 /// The findings, by the letter of their kind, with the last number of each.
@@ -22,12 +26,16 @@ fn every_number_is_accounted_for() {
 
 #[test]
 fn the_check_finds_what_is_wrong() {
-    let tests =
-        Tests::of(&[("a.rs", "/// SC-001 to SC-003, F-99\n#[test]\nfn shows_it() {}\n\n/// SC-004\nfn helper() {}\n")]);
-    let text = "| F-01 | x | y | `shows_it`, `invented` |\n\n* SC-005, SC-600\n";
+    let tests = Tests::of(&[(
+        "a.rs",
+        "/// SC-001 to SC-003, SC-007, F-99\n#[test]\nfn shows_it() {}\n\n/// SC-004\nfn helper() {}\n",
+    )]);
+    let text = "SC-001 to SC-583\n| F-01 | x | y | `shows_it`, `invented` |\n\n## Scenarios that cannot apply\n\n\
+        | SC-005, SC-007, SC-600 | why |\n";
     let found = faults(&tests, text);
     let has = |fault: &str| found.iter().any(|one| one == fault);
     assert!(!found.iter().any(|fault| fault.starts_with("SC-003 ") || fault.starts_with("SC-005 ")), "{found:?}");
+    assert!(has("SC-007 cannot apply, says docs/compatibility.md, and a test names it"), "{found:?}");
     assert!(has("SC-004 is named by no test and not in docs/compatibility.md"), "a helper is no test: {found:?}");
     assert!(has("shows_it (a.rs) names F-99, which does not exist"), "{found:?}");
     assert!(has("docs/compatibility.md names SC-600, which does not exist"), "{found:?}");
@@ -46,11 +54,16 @@ fn faults(tests: &Tests, document: &str) -> Vec<String> {
     for (name, test) in &tests.named {
         unknown(&format!("{name} ({})", test.file), &test.numbers);
     }
-    let listed = numbers(document);
-    unknown(DOCUMENT, &listed);
+    unknown(DOCUMENT, &numbers(document));
+    let (tested, different, excused) = (tests.numbers(), table(document, DIFFERENT), table(document, EXCUSED));
     for number in (1..=SCENARIOS.1).map(|number| Number { kind: SCENARIOS.0.to_owned(), number }) {
-        if !listed.contains(&number) && !tests.numbers().contains(&number) {
-            faults.push(format!("{number} is named by no test and not in {DOCUMENT}"));
+        match (tested.contains(&number), excused.contains(&number)) {
+            (false, false) => faults.push(format!("{number} is named by no test and not in {DOCUMENT}")),
+            (true, true) => faults.push(format!("{number} cannot apply, says {DOCUMENT}, and a test names it")),
+            (false, true) if different.contains(&number) => {
+                faults.push(format!("{number} is in both tables of scenarios"))
+            }
+            _ => {}
         }
     }
     let rows = rows(document);
@@ -128,6 +141,13 @@ fn numbers(text: &str) -> BTreeSet<Number> {
     found
 }
 
+/// The numbers in the first column of the table below a heading.
+fn table(document: &str, heading: &str) -> BTreeSet<Number> {
+    let section = document.split(heading).last().filter(|_| document.contains(heading)).unwrap_or_default();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).flat_map(numbers).collect()
+}
+
 /// The rows of the tables of findings, and the tests that each names in its last column.
 fn rows(document: &str) -> BTreeMap<Number, Vec<&str>> {
     let rows = document.lines().filter_map(|line| {
@@ -141,7 +161,7 @@ fn rows(document: &str) -> BTreeMap<Number, Vec<&str>> {
 /// The functions of a text: words in backticks, with at least so many underscores that they could be nothing else.
 fn words(text: &str, underscores: usize) -> impl Iterator<Item = &str> {
     let quoted = text.split('`').skip(1).step_by(2);
-    quoted.filter(|word| {
+    quoted.filter(move |word| {
         word.matches('_').count() >= underscores
             && word.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
     })

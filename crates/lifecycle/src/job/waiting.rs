@@ -23,8 +23,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, _since: Timestamp) -
         Ok(manager) => manager,
         Err(waiting) => return step.wait(waiting),
     };
-    let anew = |last: &Attempt| observed.cluster.anew.is_some_and(|first| last.incarnation.number < first);
-    if step.record.attempt.as_ref().is_some_and(anew) {
+    if begins_anew(observed, &step.record) {
         commands::forget(observed, &mut step);
     }
     match &observed.bootstrap {
@@ -49,6 +48,13 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, _since: Timestamp) -
         return step.wait(Waiting::Slots { wanted, free, most });
     }
     attempt(observed, step, manager)
+}
+
+/// The user has started the cluster without savepoints, and the job has not run since: what it has is to be forgotten.
+fn begins_anew(observed: &Observed<'_>, record: &JobRecord) -> bool {
+    let earlier = |last: &Attempt| observed.cluster.anew.is_some_and(|first| last.incarnation.number < first);
+    let has_state = record.restore != Restore::Empty || record.savepoint.is_some();
+    has_state && record.attempt.as_ref().is_some_and(earlier)
 }
 
 fn leave(observed: &Observed<'_>) -> Option<JobNext> {

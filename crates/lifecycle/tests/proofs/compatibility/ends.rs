@@ -141,6 +141,12 @@ fn a_cluster_started_without_savepoint_starts_its_jobs_without_state() {
     assert_eq!(job_status(&begun).savepoint_path.as_deref(), Some(""));
     let attempt = begun.step().record.attempt.expect("an attempt");
     assert_eq!((attempt.number, attempt.restore), (2, Restore::Empty));
+    let waits = begun.clone().with(|case| case.cluster.slots = none_free());
+    assert_eq!(
+        waits.next().with(|case| case.now = at(1010)).step().record,
+        waits.next().record,
+        "it is forgotten once"
+    );
     // What it does from then on is kept, also while the word still stands.
     let lost = begun.next().with(|case| case.cluster.job_manager = None).next();
     assert_eq!(lost.record.restore, Restore::Newest);

@@ -243,7 +243,8 @@ fn plain(url: &str) -> &str {
     url.strip_prefix("file:").unwrap_or(url).trim_start_matches('/').trim_end_matches('/')
 }
 
-fn is_running(job: &Value) -> bool {
+/// Whether a job is ready and runs in Flink.
+pub fn is_running(job: &Value) -> bool {
     let ready = find_condition(job, "Ready").is_some_and(|condition| condition["status"] == "True");
     ready && status(job, "jobStatus") == "RUNNING" && !job_id(job).is_empty()
 }

@@ -10,6 +10,8 @@ pub const REQUESTED_ACTION: &str = "operator.nextbreakpoint.com/requested-action
 pub const ACTION_TIMESTAMP: &str = "operator.nextbreakpoint.com/action-timestamp";
 /// Whether the next stop takes no savepoint and the next start uses none.
 pub const WITHOUT_SAVEPOINT: &str = "operator.nextbreakpoint.com/without-savepoint";
+/// Lets a cluster or job that is being deleted go, whatever may still run.
+pub const FORCE_DELETE: &str = "operator.nextbreakpoint.com/force-delete";
 /// Set by the original while a resource is deleted; read by nobody here.
 pub const DELETE_RESOURCES: &str = "operator.nextbreakpoint.com/delete-resources";
 /// Set by the original while a resource is restarted; read when its resources are taken over.
@@ -83,6 +85,11 @@ pub fn requested(annotations: Option<&Annotations>) -> Requested {
 /// Whether a stop or start is to do without savepoint.
 pub fn without_savepoint(annotations: Option<&Annotations>) -> bool {
     text(annotations, WITHOUT_SAVEPOINT).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+}
+
+/// Whether a deletion is not to wait for anything.
+pub fn force_delete(annotations: Option<&Annotations>) -> bool {
+    text(annotations, FORCE_DELETE).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
 }
 
 /// Whether `without-savepoint` outlived the command that it was meant for: the original never takes it back.

@@ -99,6 +99,11 @@ pub struct JobManagerSpec {
     /// Type of the JobManager's Service, `ClusterIP` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_mode: Option<ServiceMode>,
+    /// Seconds after which a pod on a node that does not answer counts as ended, never if absent. It may run on and write for all that is
+    /// known; without Flink's high availability nothing takes its place before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub node_lost_timeout: Option<i32>,
     #[serde(flatten)]
     pub pod: FlinkPodSpec,
 }
@@ -331,6 +336,11 @@ impl RuntimeSpec {
 impl JobManagerSpec {
     pub fn service_mode(&self) -> ServiceMode {
         self.service_mode.unwrap_or_default()
+    }
+
+    /// Time after which a pod on a node that does not answer counts as ended.
+    pub fn node_lost_timeout(&self) -> Option<Duration> {
+        self.node_lost_timeout.map(|_| seconds(self.node_lost_timeout, 0))
     }
 }
 

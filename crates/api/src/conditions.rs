@@ -48,6 +48,12 @@ pub mod reasons {
         WAITING_FOR_CLUSTER = "WaitingForCluster",
         NOT_ENOUGH_SLOTS = "NotEnoughSlots",
         UNREACHABLE = "Unreachable",
+        /// Flink's high availability brings a job back.
+        RECOVERING = "Recovering",
+        /// A pod is on a node that does not answer, so that it may still run.
+        NODE_LOST = "NodeLost",
+        /// Something keeps a resource that is being deleted from going.
+        DELETION_BLOCKED = "DeletionBlocked",
         /// JobManagers end one after the other.
         JOB_MANAGER_FAILING = "JobManagerFailing",
         /// TaskManagers end one after the other.

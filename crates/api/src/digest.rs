@@ -43,6 +43,8 @@ pub fn cluster(spec: &FlinkClusterSpec) -> ClusterDigest {
     runtime.pull_policy = Some(runtime.pull_policy());
     let mut job_manager = spec.job_manager.clone();
     job_manager.service_mode = Some(job_manager.service_mode());
+    // It says nothing about the pods, and counts from the moment it is set.
+    job_manager.node_lost_timeout = None;
     let mut task_manager = spec.task_manager.clone();
     task_manager.task_slots = i32::try_from(task_manager.slots()).ok();
     ClusterDigest {

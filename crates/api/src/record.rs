@@ -95,6 +95,9 @@ pub struct ClusterRecord {
     pub anew: Option<u32>,
     /// When the number of TaskManagers last changed.
     pub rescaled: Option<Timestamp>,
+    /// Flink itself brings jobs back after the loss of a JobManager, as the last one that answered was configured.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub highly_available: bool,
 }
 
 /// Where the state of a new execution comes from.

@@ -1,6 +1,7 @@
 //! Kubernetes as a trait: the few things that control loops do to one namespace of it. Each is one request with a deadline; reading is
 //! the caches' business.
 
+use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
@@ -10,6 +11,9 @@ use serde_json::{Value, json};
 
 use crate::client::{CallError, DEADLINE, call};
 use crate::{Object, Outcome, object, patch, status};
+
+/// The taint of a node that is surely off: Kubernetes gives up its pods then.
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
 /// A kind of objects that can be written, too.
 pub trait Kind: Object + Serialize + 'static {}
@@ -21,6 +25,12 @@ impl<K: Object + Serialize + 'static> Kind for K {}
 pub trait Kubernetes {
     /// Reads one object past all caches.
     async fn get<K: Kind>(&self, name: &str) -> Result<Option<K>, CallError>;
+
+    /// Whether a node is no more, or out of service for good, so that nothing runs on it; `None` if that may not be read, as nodes belong
+    /// to no namespace.
+    async fn is_node_out(&self, _name: &str) -> Result<Option<bool>, CallError> {
+        Ok(None)
+    }
 
     /// Creates the object that the manifest describes.
     async fn create<K: Kind>(&self, manifest: &Value) -> Result<(), CallError>;
@@ -76,6 +86,18 @@ fn object(manifest: &Value) -> Result<DynamicObject, CallError> {
 impl Kubernetes for Namespaced {
     async fn get<K: Kind>(&self, name: &str) -> Result<Option<K>, CallError> {
         call(DEADLINE, self.api::<K>().get_opt(name)).await
+    }
+
+    async fn is_node_out(&self, name: &str) -> Result<Option<bool>, CallError> {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let node = match call(DEADLINE, nodes.get_opt(name)).await {
+            Ok(Some(node)) => node,
+            Ok(None) => return Ok(Some(true)),
+            Err(error) if error.status().is_some_and(|status| matches!(status.code, 401 | 403)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
+        Ok(Some(taints.iter().any(|taint| taint.key == OUT_OF_SERVICE)))
     }
 
     async fn create<K: Kind>(&self, manifest: &Value) -> Result<(), CallError> {

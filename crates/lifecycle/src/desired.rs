@@ -43,6 +43,8 @@ pub fn cluster(object: &FlinkCluster) -> cluster::Desired {
     let parts = [sections.runtime, sections.job_manager, sections.task_manager, sections.flink_configuration];
     cluster::Desired {
         deleting: object.metadata.deletion_timestamp.is_some(),
+        deleting_since: object.metadata.deletion_timestamp.as_ref().map(|time| time.0),
+        force_delete: annotations::force_delete(object.metadata.annotations.as_ref()),
         supervised: supervised(&object.metadata),
         digest: digest::of(&parts),
         task_managers: spec.task_managers(),
@@ -52,6 +54,7 @@ pub fn cluster(object: &FlinkCluster) -> cluster::Desired {
         rescale_policy: spec.supervisor.rescale_policy(),
         rescale_delay: signed(spec.supervisor.rescale_delay()),
         task_timeout: signed(spec.supervisor.task_timeout()),
+        node_lost_timeout: spec.job_manager.node_lost_timeout().map(signed),
         cancel_unmanaged: spec.supervisor.unmanaged_jobs() == UnmanagedJobs::Cancel,
         request: request(&object.metadata),
     }
@@ -63,6 +66,8 @@ pub fn job(object: &FlinkJob) -> job::Desired {
     job::Desired {
         uid: object.metadata.uid.clone().unwrap_or_default(),
         deleting: object.metadata.deletion_timestamp.is_some(),
+        deleting_since: object.metadata.deletion_timestamp.as_ref().map(|time| time.0),
+        force_delete: annotations::force_delete(object.metadata.annotations.as_ref()),
         supervised: supervised(&object.metadata),
         parallelism: spec.parallelism(),
         digest: digest::job(spec).bootstrap.unwrap_or_default(),

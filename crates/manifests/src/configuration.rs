@@ -44,6 +44,24 @@ const JVM_OPTIONS: [(&str, &str); 4] = [
     ("env.java.opts.taskmanager", "FLINK_ENV_JAVA_OPTS_TM"),
 ];
 
+/// Under which names Flink's high availability keeps what belongs to a cluster.
+const CLUSTER_IDS: [&str; 2] = ["high-availability.cluster-id", "kubernetes.cluster-id"];
+
+/// With Flink's high availability each cluster keeps its jobs under a name of its own, unless the user gives one: by default all share
+/// one, and a cluster would bring back the jobs of another one, or of one of the same name that is gone.
+pub fn keep_apart(options: &mut BTreeMap<String, String>, environment: &[Value], uid: &str) {
+    if !flink::option::is_highly_available(options) {
+        return;
+    }
+    let properties = environment.iter().filter(|variable| variable["name"] == PROPERTIES);
+    let said: Vec<&str> = properties.filter_map(|variable| variable["value"].as_str()).collect();
+    for key in CLUSTER_IDS {
+        if !said.iter().any(|text| text.lines().any(|line| key_of(line).as_deref() == Some(key))) {
+            options.entry(key.to_owned()).or_insert_with(|| format!("flinkctl-{uid}"));
+        }
+    }
+}
+
 /// What the user says about the main container.
 pub struct Given<'a> {
     pub role: Role,

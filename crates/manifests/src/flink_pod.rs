@@ -86,10 +86,13 @@ impl Part<'_> {
         let spec = self.spec;
         let runtime = &cluster.spec.runtime;
         let environment_from = list(spec.environment_from.as_ref(), &self.field("environmentFrom"))?;
+        let environment = list(spec.environment.as_ref(), &self.field("environment"))?;
+        let mut options = cluster.spec.flink_configuration();
+        configuration::keep_apart(&mut options, &environment, cluster.metadata.uid.as_deref().unwrap_or_default());
         let delivery = configuration::deliver(Given {
             role: self.role,
-            options: &cluster.spec.flink_configuration(),
-            environment: list(spec.environment.as_ref(), &self.field("environment"))?,
+            options: &options,
+            environment,
             has_environment_from: !environment_from.is_empty(),
             command: spec.command.as_deref(),
             args: spec.args.as_deref(),

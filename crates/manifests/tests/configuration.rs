@@ -149,3 +149,23 @@ fn keys_and_values_that_cannot_work_are_refused() {
         assert!(error.starts_with(&format!("use spec.flinkConfiguration: {key:?} ")) && error.contains(why), "{error}");
     }
 }
+
+#[test]
+fn high_availability_keeps_each_cluster_apart() {
+    let text = |configuration: &Value, section: &Value| {
+        let container = job_manager(configuration, section);
+        value(&container, "FLINK_PROPERTIES").expect("properties").to_owned()
+    };
+    let on = json!({ "high-availability.type": "zookeeper" });
+    let given = text(&on, &json!({}));
+    assert!(given.contains("high-availability.cluster-id: flinkctl-u\n"), "{given}");
+    assert!(given.contains("kubernetes.cluster-id: flinkctl-u\n"), "{given}");
+    let own = json!({ "high-availability.type": "kubernetes", "kubernetes.cluster-id": "mine" });
+    assert!(text(&own, &json!({})).contains("kubernetes.cluster-id: mine\n"));
+    let said = json!({ "environment": [
+        { "name": "FLINK_PROPERTIES", "value": "high-availability.cluster-id: /mine" },
+    ] });
+    assert!(text(&on, &said).contains("high-availability.cluster-id: /mine\n"));
+    assert!(!text(&on, &said).contains("high-availability.cluster-id: flinkctl"));
+    assert!(!text(&json!({ "high-availability.type": "NONE" }), &json!({})).contains("cluster-id"));
+}

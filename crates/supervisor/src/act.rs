@@ -92,6 +92,7 @@ impl<E: Edge> Actor<E> {
                 self.create::<Pod>(&manifests::task_manager_pod(object, *incarnation, job_manager, *index)?).await
             }
             Effect::DeletePod { name, uid } => self.delete::<Pod>(name, uid, Some(GRACE)).await,
+            Effect::KillPod { name, uid } => self.delete::<Pod>(name, uid, Some(0)).await,
             Effect::DeleteService { uid } => {
                 self.delete::<Service>(&names::job_manager_service(&self.cluster), uid, None).await
             }

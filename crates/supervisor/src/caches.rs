@@ -19,6 +19,13 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Nothing {}
 
+/// Where a pod is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodPlace {
+    pub node_name: Option<String>,
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodStatus {
@@ -74,7 +81,7 @@ pub struct Terminated {
     pub message: Option<String>,
 }
 
-pub type PodObject = Projection<Pod, Nothing, PodStatus>;
+pub type PodObject = Projection<Pod, PodPlace, PodStatus>;
 pub type JobObject = Projection<BatchJob, Nothing, Nothing>;
 pub type ServiceObject = Projection<Service, Nothing, Nothing>;
 

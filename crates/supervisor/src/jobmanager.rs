@@ -10,7 +10,7 @@ use std::time::Duration;
 use api::record::{Attempt, Checkpoints};
 use flink::option;
 use flink_client::{Error, Flink};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kit::Clock;
 use lifecycle::Reading;
 use lifecycle::cluster::{FlinkView, TaskManagerView};
@@ -34,6 +34,9 @@ pub struct JobManager<F> {
     /// When it was last asked, by the monotonic clock.
     asked: Option<Duration>,
     failing: Option<Timestamp>,
+    /// Since when it has answered, and no job has vanished from its list, by the monotonic clock.
+    steady: Option<Duration>,
+    highly_available: bool,
     /// `execution.checkpointing.dir`; known, if there is none, once the configuration was read.
     root: Reading<Option<String>>,
     /// `execution.checkpointing.savepoint-dir`, read with it.
@@ -55,6 +58,8 @@ impl<F: Flink> JobManager<F> {
             clock: edge.clock().clone(),
             asked: None,
             failing: None,
+            steady: None,
+            highly_available: false,
             root: Reading::Unknown { why: unknown(), since: now },
             savepoints: None,
             checkpoints: HashMap::new(),
@@ -70,10 +75,15 @@ impl<F: Flink> JobManager<F> {
         match self.ask(idle).await {
             Ok((view, jobs)) => {
                 self.failing = None;
+                let listed = |known: &FlinkJobView| jobs.iter().any(|job| job.id == known.id);
+                if self.steady.is_none() || !self.jobs.known().is_none_or(|known| known.iter().all(listed)) {
+                    self.steady = Some(self.clock.monotonic());
+                }
                 self.flink = Reading::Known(view);
                 self.jobs = Reading::Known(jobs);
             }
             Err(error) => {
+                self.steady = None;
                 let since = *self.failing.get_or_insert(now);
                 let why = kit::chain(&error);
                 self.flink = Reading::Unknown { why: why.clone(), since };
@@ -88,6 +98,7 @@ impl<F: Flink> JobManager<F> {
         let jobs = self.client.jobs_overview().await?.jobs;
         if self.root.known().is_none() {
             let config = self.client.jobmanager_config().await?;
+            self.highly_available = option::is_highly_available(&config);
             self.savepoints = option::savepoint_directory(&config).map(str::to_owned);
             self.root = Reading::Known(option::checkpoint_directory(&config).map(str::to_owned));
         }
@@ -105,6 +116,7 @@ impl<F: Flink> JobManager<F> {
         let view = FlinkView {
             version: overview.flink_version.to_string(),
             supported: overview.flink_version.is_supported(),
+            highly_available: self.highly_available,
             slots_total: overview.slots_total,
             task_managers,
             live_jobs: views.iter().filter(|job| !job.terminal).map(|job| job.id.clone()).collect(),
@@ -124,6 +136,12 @@ impl<F: Flink> JobManager<F> {
                 Some(TaskManagerView { address, idle: manager.free_slots == manager.slots })
             })
             .collect())
+    }
+
+    /// For how long it has answered, and no job has vanished from its list.
+    pub fn answering_for(&self) -> SignedDuration {
+        let lasts = self.steady.map(|since| self.clock.monotonic().saturating_sub(since)).unwrap_or_default();
+        SignedDuration::try_from(lasts).unwrap_or(SignedDuration::MAX)
     }
 
     /// The cluster's checkpoint directory, if it has one.

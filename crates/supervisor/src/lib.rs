@@ -9,6 +9,7 @@ pub mod caches;
 pub mod edge;
 pub mod jobmanager;
 pub mod metrics;
+mod nodes;
 pub mod observe;
 pub mod reconcile;
 

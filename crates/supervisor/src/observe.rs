@@ -6,7 +6,7 @@ use api::record::{ClusterNext, ClusterPhase, ClusterRecord, JobPhase, JobRecord,
 use api::{RecoveryMode, annotations};
 use api::{labels, names};
 use flink_client::Flink;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use lifecycle::Reading;
 use lifecycle::cluster::{JobView, PodState, PodView, Role, ServiceView};
@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use crate::caches::{Caches, ContainerStatus, JobObject, PodObject};
 use crate::jobmanager::JobManager;
+use crate::nodes::Nodes;
 
 /// Whether the object, of which we have no record yet, still says what an earlier command of the original's days was to do without.
 pub fn has_leftover(meta: &ObjectMeta, recorded: bool) -> bool {
@@ -25,8 +26,11 @@ pub fn has_leftover(meta: &ObjectMeta, recorded: bool) -> bool {
 }
 
 /// JobManager and TaskManager pods that the cluster owns, and those that the original left without an owner.
-pub fn pods(caches: &Caches, cluster_uid: &str) -> Vec<PodView> {
-    caches.pods.all().iter().filter_map(|pod| flink_pod(pod, cluster_uid)).collect()
+pub fn pods(caches: &Caches, nodes: &Nodes, cluster_uid: &str) -> Vec<PodView> {
+    let pods = caches.pods.all();
+    let mut views: Vec<PodView> = pods.iter().filter_map(|pod| flink_pod(pod, cluster_uid)).collect();
+    nodes.place(&mut views, &pods);
+    views
 }
 
 fn flink_pod(pod: &PodObject, cluster_uid: &str) -> Option<PodView> {
@@ -53,6 +57,7 @@ fn flink_pod(pod: &PodObject, cluster_uid: &str) -> Option<PodView> {
         } else {
             pod_state(pod)
         },
+        node: lifecycle::cluster::Node::Fine,
         address: pod.status.pod_ip.clone().filter(|address| !address.is_empty()),
         name,
     })
@@ -149,10 +154,10 @@ pub fn foreign_pods(caches: &Caches, cluster_uid: &str) -> bool {
     })
 }
 
-/// The cluster as a job sees it.
-pub fn cluster_of<F>(
+/// The cluster as a job sees it; a pod on a silent node counts as ended after `patience`.
+pub fn cluster_of<F: Flink>(
     record: &ClusterRecord,
-    pods: &[PodView],
+    (pods, patience): (&[PodView], Option<SignedDuration>),
     foreign: bool,
     slots: impl Fn(u32) -> Slots,
     manager: Option<&JobManager<F>>,
@@ -168,13 +173,14 @@ pub fn cluster_of<F>(
         ClusterPhase::Stopped => (ClusterState::Stopped, false),
         ClusterPhase::Terminated => (ClusterState::Terminated, false),
     };
-    let mut alive: Vec<u32> = pods.iter().filter(|pod| !pod.state.is_over()).map(|pod| pod.incarnation).collect();
+    let mut alive: Vec<u32> = pods.iter().filter(|pod| pod.may_live(patience)).map(|pod| pod.incarnation).collect();
     alive.extend(foreign.then_some(0));
     alive.sort_unstable();
     alive.dedup();
     let pod = current_job_manager(record, pods);
     let answering = manager.filter(|manager| pod.is_some_and(|pod| pod.uid == manager.uid));
-    let registered = answering.and_then(|manager| manager.flink.known()).map_or(0, |flink| flink.slots_total);
+    let flink = answering.and_then(|manager| manager.flink.known());
+    let registered = flink.map_or(0, |flink| flink.slots_total);
     Cluster {
         state,
         without_savepoint,
@@ -183,6 +189,8 @@ pub fn cluster_of<F>(
             let address = pod.address.clone()?;
             Some(job::JobManager { number: pod.incarnation, uid: pod.uid.clone(), address })
         }),
+        highly_available: flink.map_or(record.highly_available, |flink| flink.highly_available),
+        answering_for: answering.map_or(SignedDuration::ZERO, JobManager::answering_for),
         alive,
         slots: slots(registered),
         jobs: answering.map_or_else(

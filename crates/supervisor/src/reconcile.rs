@@ -10,6 +10,7 @@ use std::time::Duration;
 use api::{FlinkCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kit::client::CallError;
 use kit::events::Events;
 use kit::kubernetes::Kind;
@@ -24,6 +25,7 @@ use crate::caches::Caches;
 use crate::edge::Edge;
 use crate::jobmanager::JobManager;
 use crate::metrics::Metrics;
+use crate::nodes::Nodes;
 use crate::observe;
 
 /// How often a step may follow another one without a look from outside.
@@ -46,6 +48,7 @@ pub struct Reconciler<E: Edge> {
     busy: bool,
     /// TaskManagers are too many: whether they are idle matters.
     surplus: bool,
+    nodes: Nodes,
     quiet: Duration,
     troubles: HashMap<String, Trouble>,
     /// Why status cannot be written, while the API server does not allow it.
@@ -79,6 +82,7 @@ impl<E: Edge> Reconciler<E> {
             manager: None,
             busy: true,
             surplus: false,
+            nodes: Nodes::default(),
             quiet: QUICK,
             troubles: HashMap::new(),
             barred: Arc::default(),
@@ -138,9 +142,10 @@ impl<E: Edge> Reconciler<E> {
 
     /// Speaks to the JobManager that lives now, and asks it as often as matters.
     async fn follow(&mut self, cluster: &FlinkCluster) {
+        self.nodes.look(&self.actor.edge, &self.caches.pods.all()).await;
         let now = self.clock().now();
         let Ok(record) = cluster::status::record(cluster) else { return };
-        let pods = observe::pods(&self.caches, &Self::uid(cluster));
+        let pods = observe::pods(&self.caches, &self.nodes, &Self::uid(cluster));
         let current =
             observe::current_job_manager(&record, &pods).and_then(|pod| Some((pod.uid.clone(), pod.address.clone()?)));
         let Some((uid, address)) = current else {
@@ -202,6 +207,9 @@ impl<E: Edge> Reconciler<E> {
             Ok(record) => record,
             Err(error) => {
                 self.unreadable(&object.object_ref(&()), &error);
+                if is_forced(&object.metadata) {
+                    self.actor.on_cluster(&object, &cluster::Effect::RemoveFinalizer, None).await?;
+                }
                 return Ok(idle);
             }
         };
@@ -216,7 +224,7 @@ impl<E: Edge> Reconciler<E> {
         let observed = cluster::Observed {
             record: &record,
             desired: &desired,
-            pods: observe::pods(&self.caches, &uid),
+            pods: observe::pods(&self.caches, &self.nodes, &uid),
             service: observe::service(&self.caches, &names::job_manager_service(&self.actor.cluster), &uid),
             jobs: self.views(),
             flink: self.answer(&record, &uid, |manager| manager.flink.clone(), now),
@@ -268,7 +276,7 @@ impl<E: Edge> Reconciler<E> {
         read: impl Fn(&JobManager<E::Flink>) -> Reading<T>,
         now: Timestamp,
     ) -> Reading<T> {
-        let pods: Vec<PodView> = observe::pods(&self.caches, uid);
+        let pods: Vec<PodView> = observe::pods(&self.caches, &self.nodes, uid);
         let current = observe::current_job_manager(record, &pods).map(|pod| pod.uid.clone());
         match &self.manager {
             Some(manager) if Some(&manager.uid) == current.as_ref() => read(manager),
@@ -286,6 +294,9 @@ impl<E: Edge> Reconciler<E> {
             (Ok(record), Ok(cluster_record)) => (record, cluster_record),
             (Err(error), _) | (_, Err(error)) => {
                 self.unreadable(&about, &error);
+                if is_forced(&object.metadata) {
+                    self.actor.on_job(object, &job::Effect::RemoveFinalizer, None, None).await?;
+                }
                 return Ok(idle);
             }
         };
@@ -302,12 +313,20 @@ impl<E: Edge> Reconciler<E> {
             // Named, so that a stop has a directory of its own below it.
             directory.clone_into(&mut desired.savepoint_target);
         }
-        let pods = observe::pods(&self.caches, &Self::uid(&owner));
+        let pods = observe::pods(&self.caches, &self.nodes, &Self::uid(&owner));
         let foreign = observe::foreign_pods(&self.caches, &Self::uid(&owner));
         let jobs = self.views();
-        let most = cluster::most_slots(&desired::cluster(&owner));
+        let wanted = desired::cluster(&owner);
+        let most = cluster::most_slots(&wanted);
         let slots = |registered| observe::slots(&jobs, name, registered, most);
-        let mut view = observe::cluster_of(&cluster_record, &pods, foreign, slots, self.manager.as_ref(), now);
+        let mut view = observe::cluster_of(
+            &cluster_record,
+            (&pods, wanted.node_lost_timeout),
+            foreign,
+            slots,
+            self.manager.as_ref(),
+            now,
+        );
         let short = names::short_job_name(&self.actor.cluster, name).unwrap_or(name);
         let bootstrap = observe::bootstrap(&self.caches, &self.actor.cluster, short, &desired.uid);
         let checkpoints = self.execution(&record, &mut view, now).await;
@@ -439,6 +458,11 @@ impl<E: Edge> Reconciler<E> {
             tracing::info!(object = name, error = message, "it is tried again");
         }
     }
+}
+
+/// Whether an object whose record says nothing is to be let go all the same.
+fn is_forced(meta: &ObjectMeta) -> bool {
+    meta.deletion_timestamp.is_some() && api::annotations::force_delete(meta.annotations.as_ref())
 }
 
 /// Somebody wrote first; the watch brings what.

@@ -4,6 +4,7 @@ mod bystanders;
 mod chaos;
 mod flink;
 mod quiet;
+mod recovery;
 mod transitions;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         2,
         vec![
             scenario!(flink::a_killed_job_manager_costs_no_number, "jobmanager"),
+            scenario!(recovery::flink_brings_a_job_back_under_its_own_id, "available"),
             scenario!(flink::a_killed_task_manager_costs_no_number, "taskmanager"),
             scenario!(bystanders::a_killed_supervisor_or_operator_disturbs_nobody, "bystander"),
             scenario!(transitions::a_supervisor_killed_in_the_middle_of_a_stop_finishes_it, "midstop"),

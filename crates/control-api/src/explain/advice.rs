@@ -142,6 +142,33 @@ const TABLE: &[Entry] = &[
         &[LOGS, PODS],
     ),
     entry(
+        why::RECOVERING,
+        Passing,
+        "Its JobManager is another one by now, and Flink's high availability brings the job back. If that lasts: see whether JobManagers start, and whether they reach what high availability is kept in.",
+        &[EXPLAIN_CLUSTER, LOGS],
+    ),
+    entry(
+        why::NODE_LOST,
+        Trouble,
+        "A pod is on a node that does not answer, and may still write. Bring the node back; or, if it is surely off, delete the node or taint it as out of service. spec.jobManager.nodeLostTimeout gives pods on such nodes up by itself; with Flink's high availability nothing waits for them.",
+        &[
+            PODS,
+            (Any, "kubectl taint nodes NODE node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"),
+            (Any, "kubectl delete node NODE"),
+            EDIT_CLUSTER,
+        ],
+    ),
+    entry(
+        why::DELETION_BLOCKED,
+        Trouble,
+        "The message says what the deletion waits for, so that nothing is left running. It goes on by itself once that has changed; the annotation lets the resource go at once, and leaves behind what may still run.",
+        &[
+            (Job, "kubectl annotate fj {cluster}-{job} -n {namespace} operator.nextbreakpoint.com/force-delete=true"),
+            (Cluster, "kubectl annotate fc {cluster} -n {namespace} operator.nextbreakpoint.com/force-delete=true"),
+            PODS,
+        ],
+    ),
+    entry(
         why::JOB_MANAGER_FAILING,
         Trouble,
         "JobManagers end soon after they start. Mend what the message names: wrong options and too little memory in spec.flinkConfiguration (jobmanager.memory.process.size) or spec.jobManager.resources, a wrong image, or a missing volume. After OOMKilled, raise the memory limit. A changed definition is tried at once.",

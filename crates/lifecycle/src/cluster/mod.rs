@@ -15,7 +15,7 @@ mod view;
 
 pub use taskmanagers::{most_slots, required, wanted, wanted_for};
 pub use view::{
-    Desired, Effect, FlinkView, JobView, Observed, PodState, PodView, Rescale, Role, ServiceView, Step,
+    Desired, Effect, FlinkView, JobView, Node, Observed, PodState, PodView, Rescale, Role, ServiceView, Step,
     TaskManagerView, Waiting,
 };
 
@@ -64,8 +64,15 @@ fn unsupervised(observed: &Observed<'_>, mut step: Step) -> Step {
     step.wait(Waiting::Finalizer)
 }
 
+/// The object goes once no job needs it any more; by force, with everything that is left.
 fn terminated(observed: &Observed<'_>, mut step: Step) -> Step {
     if !observed.desired.supervised {
+        return step.wait(Waiting::Deletion);
+    }
+    if observed.desired.force_delete {
+        let kill = |pod: &PodView| Effect::KillPod { name: pod.name.clone(), uid: pod.uid.clone() };
+        step.effects.extend(observed.pods.iter().map(kill));
+        step.effects.push(Effect::RemoveFinalizer);
         return step.wait(Waiting::Deletion);
     }
     let held: Vec<String> = observed.jobs.iter().filter(|job| job.supervised).map(|job| job.name.clone()).collect();

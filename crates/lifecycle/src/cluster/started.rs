@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Effect, FlinkView, Observed, PodState, PodView, Step, Waiting, leave, replace, sweep, taskmanagers};
+use super::{Effect, FlinkView, Node, Observed, PodState, PodView, Step, Waiting, leave, replace, sweep, taskmanagers};
 use crate::{Notice, Reading};
 
 /// A JobManager that answers for this long has not failed to start.
@@ -37,7 +37,13 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, uid: &str) -> Step {
 /// Counted from the first request that failed, not from the last change of anything.
 fn unreachable(observed: &Observed<'_>, mut step: Step, manager: &PodView, why: &str, since: Timestamp) -> Step {
     let deadline = since + observed.desired.task_timeout;
-    if observed.now < deadline {
+    // It is not waited for any longer than what else would be waited for.
+    let lost = match manager.node {
+        Node::Fine => false,
+        Node::Silent { .. } => step.record.highly_available || !manager.may_live(observed.desired.node_lost_timeout),
+        Node::Gone => true,
+    };
+    if observed.now < deadline && !lost {
         step.wake = Some(deadline);
     } else {
         let text = format!("the JobManager {} has not answered since {since}: {why}", manager.name);
@@ -53,6 +59,7 @@ fn converge(observed: &Observed<'_>, mut step: Step, manager: &PodView, flink: &
     if observed.jobs.iter().all(|job| job.settled) {
         step.record.anew = None;
     }
+    step.record.highly_available = flink.highly_available;
     let rescale = taskmanagers::wanted(observed);
     if rescale.required != rescale.declared {
         step.record.rescaled = Some(observed.now);

@@ -3,7 +3,7 @@
 use api::record::ClusterPhase;
 use jiff::Timestamp;
 
-use super::{Effect, Observed, PodState, PodView, Role, Step, Waiting, leave, replace, sweep, taskmanagers};
+use super::{Effect, Node, Observed, PodState, PodView, Role, Step, Waiting, leave, replace, sweep, taskmanagers};
 use crate::{Notice, Reading, command::Outcome};
 
 pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, not_before: Option<Timestamp>) -> Step {
@@ -44,20 +44,28 @@ fn detail(pod: &PodView) -> Option<&str> {
 }
 
 fn create(observed: &Observed<'_>, mut step: Step, not_before: Option<Timestamp>) -> Step {
-    let older: Vec<String> = observed
-        .pods
-        .iter()
-        .filter(|pod| pod.role == Role::JobManager && !pod.state.is_over())
-        .map(|pod| pod.name.clone())
-        .collect();
-    if !older.is_empty() {
-        return step.wait(Waiting::OldPods { names: older });
+    let patience = observed.desired.node_lost_timeout;
+    let managers = || observed.pods.iter().filter(|pod| pod.role == Role::JobManager);
+    let older: Vec<&PodView> = managers().filter(|pod| pod.may_live(patience)).collect();
+    // With Flink's high availability only one of two JobManagers leads, whatever becomes of the other.
+    if !older.is_empty() && !step.record.highly_available {
+        let waiting = observed
+            .lost(&older)
+            .unwrap_or_else(|| Waiting::OldPods { names: older.iter().map(|pod| pod.name.clone()).collect() });
+        if let Waiting::NodeLost { until, .. } = &waiting {
+            step.wake = *until;
+        }
+        return step.wait(waiting);
     }
     if let Some(until) = not_before
         && observed.now < until
     {
         step.wake = Some(until);
         return step.wait(Waiting::Backoff { until });
+    }
+    for pod in managers().filter(|pod| !pod.state.is_over() && pod.node != Node::Fine) {
+        let text = format!("{} is on a node that does not answer; another JobManager takes its place", pod.name);
+        step.notices.push(Notice::warning("NodeLost", text));
     }
     step.effects.push(Effect::CreateJobManager { incarnation: step.record.incarnation });
     step.wait(Waiting::JobManager { detail: "its pod is being created".into() })
@@ -72,6 +80,7 @@ fn answer(observed: &Observed<'_>, mut step: Step, pod: &PodView, since: Timesta
             step.notices.push(Notice::normal("Started", format!("JobManager {} runs Flink {version}", pod.name)));
             step.done(Outcome::Done, "the cluster runs");
             step.goto(ClusterPhase::Started { uid: pod.uid.clone() });
+            step.record.highly_available = flink.highly_available;
             // What holds back a crash loop, and the removal of TaskManagers, counts from here.
             step.record.rescaled = Some(observed.now);
             step.effects.clear();

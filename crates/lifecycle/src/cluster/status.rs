@@ -2,12 +2,14 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled cluster causes no write.
 
+use api::annotations::FORCE_DELETE;
 use api::cluster::ClusterDigest;
 use api::conditions::{PROGRESSING, READY, STALLED, reasons, set_condition};
 use api::record::{ClusterPhase, ClusterRecord};
 use api::{
     FlinkCluster, FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, annotations, timestamp as text,
 };
+use jiff::SignedDuration;
 
 use super::{Effect, Observed, PodView, Role, Step, Waiting, adopting, outdated, wanted};
 use crate::notice::{Notice, trouble_reason};
@@ -26,6 +28,9 @@ pub struct Facts {
     /// What Kubernetes refused when an effect of the same step was last tried.
     pub refused: Option<Refusal>,
 }
+
+/// A deletion that takes longer says why.
+const DELETION_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// JobManagers or TaskManagers that end this often in a row are in trouble.
 const LOOP: u32 = 2;
@@ -116,9 +121,10 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
         set_condition(&mut after.conditions, type_, holds, reason, message, facts.generation, observed.now);
     };
     let refused = facts.refused.as_ref().filter(|_| !step.effects.is_empty());
-    let (reason, message) = match refused {
-        Some(refusal) => refusal.over(&explain(&step.waiting)),
-        None => summary(observed, step),
+    let (reason, message) = match (refused, blocked(observed, step)) {
+        (Some(refusal), _) => refusal.over(&explain(&step.waiting)),
+        (None, Some(message)) => (reasons::DELETION_BLOCKED, message),
+        (None, None) => summary(observed, step),
     };
     let started = matches!(step.record.phase, ClusterPhase::Started { .. });
     let settled = matches!(step.waiting, Waiting::Settled | Waiting::Idle { .. });
@@ -129,6 +135,19 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
     set(STALLED, unsupported, reason, message);
 }
 
+/// Why a deletion takes long, if it does.
+fn blocked(observed: &Observed<'_>, step: &Step) -> Option<String> {
+    let since = observed.desired.deleting_since.filter(|since| observed.now >= *since + DELETION_PATIENCE)?;
+    let waits = !matches!(step.waiting, Waiting::Next | Waiting::Deletion) && !observed.desired.force_delete;
+    waits.then(|| {
+        format!(
+            "being deleted since {since:.0}, and {}; annotate {FORCE_DELETE}=true to let it go all the same: its pods are removed \
+             at once, and what of them lives on a node that does not answer is left behind",
+            explain(&step.waiting)
+        )
+    })
+}
+
 /// Reason and message of the conditions.
 fn summary(observed: &Observed<'_>, step: &Step) -> (&'static str, String) {
     let message = explain(&step.waiting);
@@ -137,6 +156,7 @@ fn summary(observed: &Observed<'_>, step: &Step) -> (&'static str, String) {
     match (&step.waiting, &record.phase) {
         (Waiting::Unsupported { .. }, _) => (reasons::UNSUPPORTED_FLINK, message),
         (Waiting::Trouble { detail }, _) => (trouble_reason(detail), message),
+        (Waiting::NodeLost { .. }, _) => (reasons::NODE_LOST, message),
         (Waiting::Slots { required, most, .. }, _) if required > most => (reasons::NOT_ENOUGH_SLOTS, message),
         (_, ClusterPhase::Starting { .. }) if record.failures >= LOOP => {
             let text = format!("{} JobManagers in a row have ended, the last one because: {failure}", record.failures);
@@ -182,6 +202,17 @@ pub fn explain(waiting: &Waiting) -> String {
         Waiting::Finalizer => "being taken over".into(),
         Waiting::Deletion => "being deleted".into(),
         Waiting::OldPods { names } => format!("earlier JobManagers are still there: {}", names.join(", ")),
+        Waiting::NodeLost { names, until } => {
+            let when = until.map_or_else(
+                || "spec.jobManager.nodeLostTimeout is not set".to_owned(),
+                |until| format!("at {until:.0} (spec.jobManager.nodeLostTimeout) that is not waited for any more"),
+            );
+            format!(
+                "the node of {} does not answer, so that it may still run and write; it is over when the pod or the node is gone, or the \
+                 node has the taint node.kubernetes.io/out-of-service; {when}",
+                names.join(", ")
+            )
+        }
         Waiting::Backoff { until } => format!("the next JobManager starts at {until:.0}"),
         Waiting::Trouble { detail } => detail.clone(),
         Waiting::JobManager { detail } => format!("the JobManager is starting: {detail}"),

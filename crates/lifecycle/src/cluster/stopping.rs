@@ -3,7 +3,7 @@
 use api::record::{ClusterNext, ClusterPhase};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Effect, Observed, Role, Step, Waiting, begin, begin_stop};
+use super::{Effect, Observed, PodView, Role, Step, Waiting, begin, begin_stop};
 use crate::{Notice, Reading, command::Outcome};
 
 /// A deletion waits no longer for a JobManager that does not answer.
@@ -18,14 +18,18 @@ pub(super) fn step(
 ) -> Step {
     let next = if observed.desired.deleting { ClusterNext::Delete } else { next };
     step.goto(ClusterPhase::Stopping { next, without_savepoint, since });
+    if next == ClusterNext::Delete && observed.desired.force_delete {
+        step.notices.push(Notice::warning("ForceDeleted", "it is let go on request, with whatever is left of it"));
+        step.goto(ClusterPhase::Terminated);
+        return step;
+    }
     let live: Vec<String> = observed.jobs.iter().filter(|job| job.live).map(|job| job.name.clone()).collect();
     if !live.is_empty() {
         give_up(observed, &mut step);
         return step.wait(Waiting::Jobs { names: live });
     }
     if !remove(observed, &mut step) {
-        let names = observed.pods.iter().map(|pod| pod.name.clone()).collect();
-        return step.wait(Waiting::Pods { names });
+        return step.wait(leftovers(observed));
     }
     match next {
         ClusterNext::Restart => {
@@ -75,7 +79,17 @@ fn remove(observed: &Observed<'_>, step: &mut Step) -> bool {
     {
         step.effects.push(Effect::DeleteService { uid: service.uid.clone() });
     }
-    observed.pods.is_empty() && observed.service.is_none()
+    observed.pods.iter().all(|pod| given_up(observed, pod)) && observed.service.is_none()
+}
+
+/// A pod that is on its way out, and of which nothing lives as far as that matters.
+fn given_up(observed: &Observed<'_>, pod: &PodView) -> bool {
+    pod.deleting && !pod.state.is_over() && !pod.may_live(observed.desired.node_lost_timeout)
+}
+
+fn leftovers(observed: &Observed<'_>) -> Waiting {
+    let left: Vec<&PodView> = observed.pods.iter().filter(|pod| !given_up(observed, pod)).collect();
+    observed.lost(&left).unwrap_or_else(|| Waiting::Pods { names: left.iter().map(|pod| pod.name.clone()).collect() })
 }
 
 pub(super) fn stopped(observed: &Observed<'_>, mut step: Step) -> Step {
@@ -86,6 +100,5 @@ pub(super) fn stopped(observed: &Observed<'_>, mut step: Step) -> Step {
     if remove(observed, &mut step) {
         return step.wait(Waiting::User);
     }
-    let names = observed.pods.iter().map(|pod| pod.name.clone()).collect();
-    step.wait(Waiting::Pods { names })
+    step.wait(leftovers(observed))
 }

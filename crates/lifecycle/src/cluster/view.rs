@@ -25,6 +25,10 @@ pub struct Observed<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
     pub deleting: bool,
+    /// When its deletion was asked for; only told.
+    pub deleting_since: Option<Timestamp>,
+    /// It is let go whatever may still run.
+    pub force_delete: bool,
     /// The supervisor's finalizer is on the object.
     pub supervised: bool,
     /// Of all that the pods are made from.
@@ -38,6 +42,8 @@ pub struct Desired {
     pub rescale_policy: RescalePolicy,
     pub rescale_delay: SignedDuration,
     pub task_timeout: SignedDuration,
+    /// After so long a pod on a node that does not answer counts as ended; never, if it is not set.
+    pub node_lost_timeout: Option<SignedDuration>,
     /// Jobs that flinkctl did not start are canceled.
     pub cancel_unmanaged: bool,
     pub request: Option<Request>,
@@ -69,6 +75,18 @@ impl PodState {
     }
 }
 
+/// What is known of the node of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Node {
+    /// Nothing against it.
+    #[default]
+    Fine,
+    /// It does not answer, for so long as that was watched: the pod may run on.
+    Silent { lasts: SignedDuration },
+    /// It is no more, or out of service: nothing runs on it.
+    Gone,
+}
+
 /// One JobManager or TaskManager pod.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PodView {
@@ -80,7 +98,20 @@ pub struct PodView {
     pub index: u32,
     pub deleting: bool,
     pub state: PodState,
+    pub node: Node,
     pub address: Option<String>,
+}
+
+impl PodView {
+    /// Whether a process of it may live, if one on a silent node counts as ended after `patience`.
+    pub fn may_live(&self, patience: Option<SignedDuration>) -> bool {
+        !self.state.is_over()
+            && match self.node {
+                Node::Fine => true,
+                Node::Silent { lasts } => patience.is_none_or(|patience| lasts < patience),
+                Node::Gone => false,
+            }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +142,8 @@ pub struct FlinkView {
     pub version: String,
     /// The version is one that flinkctl can run.
     pub supported: bool,
+    /// It brings its jobs back after the loss of a JobManager.
+    pub highly_available: bool,
     pub slots_total: u32,
     /// The TaskManagers that are registered.
     pub task_managers: Vec<TaskManagerView>,
@@ -160,6 +193,11 @@ pub enum Effect {
         name: String,
         uid: String,
     },
+    /// Removes a pod without waiting for its processes to end.
+    KillPod {
+        name: String,
+        uid: String,
+    },
     DeleteService {
         uid: String,
     },
@@ -188,6 +226,11 @@ pub enum Waiting {
     Deletion,
     OldPods {
         names: Vec<String>,
+    },
+    /// Pods on nodes that do not answer may still run; `until` then that is not waited for any more.
+    NodeLost {
+        names: Vec<String>,
+        until: Option<Timestamp>,
     },
     Backoff {
         until: Timestamp,
@@ -227,6 +270,18 @@ pub enum Waiting {
 pub type Step = crate::step::Step<ClusterRecord, Effect, Waiting>;
 
 impl Observed<'_> {
+    /// What is waited for while these pods may live, if any of them is on a node that does not answer.
+    pub(super) fn lost(&self, pods: &[&PodView]) -> Option<Waiting> {
+        let silent = |pod: &&&PodView| matches!(pod.node, Node::Silent { .. });
+        let names: Vec<String> = pods.iter().filter(silent).map(|pod| pod.name.clone()).collect();
+        let left = pods.iter().filter_map(|pod| match (&pod.node, self.desired.node_lost_timeout) {
+            (Node::Silent { lasts }, Some(patience)) => Some(patience - *lasts),
+            _ => None,
+        });
+        let until = left.max().filter(|left| left.is_positive()).map(|left| self.now + left);
+        (!names.is_empty()).then_some(Waiting::NodeLost { names, until })
+    }
+
     /// The JobManager of an incarnation that may live.
     pub(super) fn job_manager(&self, incarnation: u32) -> Option<&PodView> {
         self.pods.iter().find(|pod| {

@@ -94,7 +94,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, was: SupervisorStatu
         // The original's tries again by itself, and asks nobody.
         step.effects.push(Effect::DeleteBootstrap { uid: uid.clone() });
     }
-    if observed.bootstrap != BootstrapView::Absent {
+    if observed.bootstrap != BootstrapView::Absent && !(observed.desired.deleting && observed.desired.force_delete) {
         return step.wait(Waiting::OldBootstrap);
     }
     let Some(attempt) = &mut step.record.attempt else { return without_execution(observed, step, was, restart) };

@@ -4,6 +4,7 @@ use api::RestartPolicy;
 use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, JobRecord, Restore, Stop};
 use jiff::Timestamp;
 
+use super::recovery::take_up;
 use super::{
     BootstrapView, ClusterState, Effect, Observed, SUBMISSION_GRACE, Step, Waiting, begin_stop, earlier, end as end_as,
     flink_job, same_incarnation, stop_of,
@@ -11,6 +12,7 @@ use super::{
 use crate::Notice;
 
 pub(super) fn step(observed: &Observed<'_>, mut step: Step, end: &End, at: Timestamp) -> Step {
+    take_up(observed, &mut step);
     if let Some(stop) = lives(observed, &step) {
         step.notices.push(Notice::warning("Stopping", "its Flink job lives after all"));
         begin_stop(&mut step, observed, stop, JobNext::Stay { end: end.clone() });

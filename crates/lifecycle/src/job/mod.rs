@@ -8,6 +8,7 @@ mod adopting;
 mod commands;
 mod ended;
 mod newest;
+mod recovery;
 mod running;
 pub mod status;
 mod stopping;
@@ -106,6 +107,7 @@ fn terminated(observed: &Observed<'_>, mut step: Step) -> Step {
     let last = step.record.attempt.as_ref().filter(|attempt| !same_incarnation(observed, attempt));
     if let Some(number) = last.map(|attempt| attempt.incarnation.number)
         && observed.cluster.alive.contains(&number)
+        && !observed.desired.force_delete
     {
         // The tasks of a JobManager that is gone live on in its TaskManagers for a while.
         return step.wait(Waiting::OldPods { incarnations: vec![number] });

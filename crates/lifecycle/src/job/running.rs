@@ -4,9 +4,10 @@ use api::annotations::Action;
 use api::record::{Attempt, Checkpoints, End, JobNext, Restore, SavepointOperation};
 use api::{RecoveryMode, RestartPolicy};
 
+use super::recovery::{Course, awaits, course, goes_on, silent, told};
 use super::{
     ClusterState, Desired, Effect, FlinkJobView, Observed, OperationView, Step, Told, Waiting, begin_stop, earlier,
-    finished, flink_job, lost, not_saved, same_incarnation, saved, stop_of, until_tasks_run,
+    finished, flink_job, lost, not_saved, saved, stop_of, until_tasks_run,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -15,11 +16,20 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
         lost(&mut step, observed, JobNext::Restart, Restore::Newest);
         return step;
     };
-    if !same_incarnation(observed, &attempt) {
-        lost(&mut step, observed, after_loss(observed), Restore::Newest);
-        return step;
+    match course(observed, &attempt) {
+        Course::Here => {}
+        Course::Gone => {
+            lost(&mut step, observed, after_loss(observed), Restore::Newest);
+            return step;
+        }
+        Course::Back(incarnation) => {
+            goes_on(&mut step, incarnation);
+            return step;
+        }
+        Course::Awaited { .. } if observed.desired.deleting => return unreachable(observed, step, &attempt),
+        Course::Awaited { why, until } => return awaits(step, why, until),
     }
-    let job = match flink_job(observed, &attempt) {
+    let job = match told(observed, &attempt) {
         Told::Job(job) => job,
         Told::Absent => {
             lost(&mut step, observed, after_loss(observed), Restore::Newest);
@@ -65,11 +75,7 @@ fn unreachable(observed: &Observed<'_>, mut step: Step, attempt: &Attempt) -> St
         begin_stop(&mut step, observed, api::record::Stop::Cancel, next);
         return step;
     }
-    let why = match &observed.cluster.jobs {
-        Reading::Unknown { why, .. } => why.clone(),
-        Reading::Known(_) => "another JobManager answered".into(),
-    };
-    step.wait(Waiting::Flink { why })
+    step.wait(silent(observed))
 }
 
 fn leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt, job: &FlinkJobView) -> Option<Step> {

@@ -2,15 +2,20 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled job causes no write.
 
+use api::annotations::FORCE_DELETE;
 use api::conditions::{PROGRESSING, READY, SAVEPOINT_FAILED, STALLED, reasons, set_condition};
 use api::job::{JobDigest, RestorePoint};
 use api::record::{End, JobPhase, JobRecord, Restore};
 use api::{FlinkJob, FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
+use jiff::SignedDuration;
 
 use super::ended::describe;
 use super::{ClusterState, Observed, Step, Waiting, adopting};
 use crate::notice::{Notice, trouble_reason};
 use crate::{Reading, Refusal};
+
+/// A deletion that takes longer says why.
+const DELETION_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// What the status also says, which no decision depends on.
 #[derive(Clone, Debug, Default)]
@@ -139,9 +144,10 @@ fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, 
         set_condition(&mut after.conditions, type_, holds, reason, message, facts.generation, observed.now);
     };
     let refused = facts.refused.as_ref().filter(|_| !step.effects.is_empty());
-    let (reason, message) = match refused {
-        Some(refusal) => refusal.over(&explain(&step.waiting)),
-        None => summary(step),
+    let (reason, message) = match (refused, blocked(observed, step)) {
+        (Some(refusal), _) => refusal.over(&explain(&step.waiting)),
+        (None, Some(message)) => (reasons::DELETION_BLOCKED, message),
+        (None, None) => summary(step),
     };
     let running = matches!(step.record.phase, JobPhase::Running);
     let ready = running && matches!(step.waiting, Waiting::Settled | Waiting::Savepoint | Waiting::Held { .. });
@@ -154,6 +160,19 @@ fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, 
         Some(failure) => set(SAVEPOINT_FAILED, true, reasons::SAVEPOINT_FAILED, failure.clone()),
         None => after.conditions.retain(|condition| condition.type_ != SAVEPOINT_FAILED),
     }
+}
+
+/// Why a deletion takes long, if it does.
+fn blocked(observed: &Observed<'_>, step: &Step) -> Option<String> {
+    let since = observed.desired.deleting_since.filter(|since| observed.now >= *since + DELETION_PATIENCE)?;
+    let waits = !matches!(step.waiting, Waiting::Next | Waiting::Deletion) && !observed.desired.force_delete;
+    waits.then(|| {
+        format!(
+            "being deleted since {since:.0}, and {}; annotate {FORCE_DELETE}=true to let it go all the same, which leaves behind \
+             what may still run",
+            explain(&step.waiting)
+        )
+    })
 }
 
 /// A person has to act before the job can go on.
@@ -181,6 +200,9 @@ fn summary(step: &Step) -> (&'static str, String) {
         }
         (JobPhase::Waiting { .. }, Waiting::Cluster { .. } | Waiting::OldPods { .. } | Waiting::Slots { .. }) => {
             (reasons::WAITING_FOR_CLUSTER, message)
+        }
+        (phase, Waiting::Recovery { .. }) if !matches!(phase, JobPhase::Stopping { .. }) => {
+            (reasons::RECOVERING, message)
         }
         (JobPhase::Waiting { .. }, Waiting::NewestState { .. }) => (reasons::RESTORE_POINT_UNKNOWN, message),
         (JobPhase::Running, Waiting::Held { .. }) => {
@@ -269,6 +291,10 @@ pub fn explain(waiting: &Waiting) -> String {
         ),
         Waiting::Slots { wanted, free, .. } => format!("it needs {wanted} task slots, and {free} are free"),
         Waiting::Flink { why } => format!("the JobManager does not answer: {why}"),
+        Waiting::Recovery { why, until: None } => format!("Flink's high availability brings it back: {why}"),
+        Waiting::Recovery { why, until: Some(until) } => {
+            format!("Flink's high availability may bring it back: {why}; it is not waited for after {until:.0}")
+        }
         Waiting::Submission { detail } | Waiting::Trouble { detail } => detail.clone(),
         Waiting::Tasks { state } => format!("Flink says {state}; not all tasks run"),
         Waiting::Savepoint => "a savepoint is in progress".into(),

@@ -2,13 +2,17 @@
 
 use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use api::{OnFailure, RecoveryMode};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::recovery::{Course, awaits, course, goes_on, silent, told};
 use super::{
     BootstrapView, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, SUBMISSION_GRACE, Step, Told, Waiting,
-    begin_stop, commands, earlier, end, flink_job, lost, not_saved, same_incarnation, saved, stop_of, until_tasks_run,
+    begin_stop, commands, earlier, end, lost, not_saved, saved, stop_of, until_tasks_run,
 };
-use crate::command;
+use crate::{Notice, command};
+
+/// A deletion by force tries for so long to end the execution first.
+const FORCE_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 pub(super) fn step(observed: &Observed<'_>, mut step: Step, stop: Stop, next: JobNext, since: Timestamp) -> Step {
     let Some(attempt) = step.record.attempt.clone() else {
@@ -16,13 +20,28 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, stop: Stop, next: Jo
         return step;
     };
     let next = if observed.desired.deleting { JobNext::Delete } else { next };
-    if !same_incarnation(observed, &attempt) {
-        let restore = match stop {
-            Stop::Cancel => canceled(&mut step, observed, &next),
-            Stop::Abort { .. } | Stop::Savepoint { .. } => Restore::Newest,
-        };
-        lost(&mut step, observed, next, restore);
+    if next == JobNext::Delete && observed.desired.force_delete && observed.now >= since + FORCE_AFTER {
+        let text = "it is let go on request; its Flink job may run on";
+        step.notices.push(Notice::warning("ForceDeleted", text));
+        end(&mut step, observed, next, None);
         return step;
+    }
+    match course(observed, &attempt) {
+        Course::Here => {}
+        Course::Gone => {
+            let restore = match stop {
+                Stop::Cancel => canceled(&mut step, observed, &next),
+                Stop::Abort { .. } | Stop::Savepoint { .. } => Restore::Newest,
+            };
+            lost(&mut step, observed, next, restore);
+            return step;
+        }
+        // It is stopped there then.
+        Course::Back(incarnation) => {
+            goes_on(&mut step, incarnation);
+            return step;
+        }
+        Course::Awaited { why, until } => return awaits(step, why, until),
     }
     match stop {
         Stop::Abort { quiet } => abort(observed, step, &attempt, next, (quiet, since)),
@@ -56,8 +75,8 @@ fn abort(
         step.goto(JobPhase::Stopping { stop: Stop::Abort { quiet: None }, next, since });
         return step.wait(Waiting::OldBootstrap);
     }
-    match flink_job(observed, attempt) {
-        Told::Nothing => step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
+    match told(observed, attempt) {
+        Told::Nothing => step.wait(silent(observed)),
         Told::Job(job) if job.terminal => {
             end(&mut step, observed, next, Some(Restore::Newest));
             step
@@ -85,8 +104,8 @@ fn abort(
 }
 
 fn cancel(observed: &Observed<'_>, mut step: Step, attempt: &Attempt, next: JobNext) -> Step {
-    match flink_job(observed, attempt) {
-        Told::Nothing => step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
+    match told(observed, attempt) {
+        Told::Nothing => step.wait(silent(observed)),
         Told::Job(job) if !job.terminal => {
             if job.state != "CANCELLING" {
                 step.effects.push(Effect::CancelJob {
@@ -135,8 +154,8 @@ fn save(
     next: JobNext,
     (trigger_id, directory, since): (String, String, Timestamp),
 ) -> Step {
-    let job = match flink_job(observed, attempt) {
-        Told::Nothing => return step.wait(Waiting::Flink { why: "the JobManager does not answer".into() }),
+    let job = match told(observed, attempt) {
+        Told::Nothing => return step.wait(silent(observed)),
         Told::Absent => None,
         Told::Job(job) => Some(job),
     };

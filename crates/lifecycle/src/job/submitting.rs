@@ -4,9 +4,10 @@ use api::conditions::reasons;
 use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use jiff::Timestamp;
 
+use super::recovery::{Course, awaits, course, goes_on};
 use super::{
     BootstrapView, ClusterState, Effect, FlinkJobView, Observed, Outcome, SUBMISSION_TRIES, Step, Told, Waiting,
-    begin_stop, earlier, end, finished, flink_job, lost, same_incarnation,
+    begin_stop, earlier, end, finished, flink_job, lost,
 };
 use crate::notice::trouble_reason;
 use crate::{Notice, Reading, command};
@@ -16,9 +17,23 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tr
         step.goto(JobPhase::Waiting { since });
         return step;
     };
-    if !same_incarnation(observed, &attempt) {
-        lost(&mut step, observed, JobNext::Restart, Restore::Newest);
-        return step;
+    match course(observed, &attempt) {
+        Course::Here => {}
+        Course::Gone => {
+            lost(&mut step, observed, JobNext::Restart, Restore::Newest);
+            return step;
+        }
+        Course::Back(incarnation) => {
+            goes_on(&mut step, incarnation);
+            return step;
+        }
+        Course::Awaited { why, until } => {
+            if let Some(next) = withdrawn(observed, &attempt) {
+                begin_stop(&mut step, observed, Stop::Abort { quiet: None }, next);
+                return step;
+            }
+            return awaits(step, why, until);
+        }
     }
     let answered = match flink_job(observed, &attempt) {
         Told::Job(job) => return submitted(observed, step, &attempt, job),

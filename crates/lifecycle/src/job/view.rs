@@ -29,6 +29,10 @@ pub struct Observed<'a> {
 pub struct Desired {
     pub uid: String,
     pub deleting: bool,
+    /// When its deletion was asked for; only told.
+    pub deleting_since: Option<Timestamp>,
+    /// It is let go whatever may still run.
+    pub force_delete: bool,
     /// The supervisor's finalizer is on the object.
     pub supervised: bool,
     /// Within its bounds.
@@ -93,6 +97,10 @@ pub struct Cluster {
     pub anew: Option<u32>,
     /// The current JobManager pod, if it lives.
     pub job_manager: Option<JobManager>,
+    /// Flink itself brings jobs back after the loss of a JobManager.
+    pub highly_available: bool,
+    /// For how long the JobManager has answered, and no job has vanished from its list.
+    pub answering_for: SignedDuration,
     /// Incarnations of which a process may still live.
     pub alive: Vec<u32>,
     /// Whether enough task slots are registered for it and for all jobs that hold some.
@@ -220,6 +228,11 @@ pub enum Waiting {
     },
     Flink {
         why: String,
+    },
+    /// Flink may bring the execution back; after `until` that is not expected any more.
+    Recovery {
+        why: String,
+        until: Option<Timestamp>,
     },
     Submission {
         detail: String,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::commands;
 use super::ended::adopt_savepoint;
+use super::recovery::{take_up, unsettled};
 use super::{
     BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Rule, Slots, Stall, Step, Waiting,
     begin_stop, end, resolve, stop_of,
@@ -19,7 +20,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, _since: Timestamp) -
         end(&mut step, observed, next, None);
         return step;
     }
-    let manager = match ready(observed) {
+    let manager = match ready(observed, &step.record) {
         Ok(manager) => manager,
         Err(waiting) => return step.wait(waiting),
     };
@@ -71,7 +72,7 @@ fn leave(observed: &Observed<'_>) -> Option<JobNext> {
     }
 }
 
-fn ready<'a>(observed: &'a Observed<'_>) -> Result<&'a JobManager, Waiting> {
+fn ready<'a>(observed: &'a Observed<'_>, record: &JobRecord) -> Result<&'a JobManager, Waiting> {
     let cluster = &observed.cluster;
     let manager = match (cluster.state, &cluster.job_manager) {
         (ClusterState::Started, Some(manager)) => manager,
@@ -80,7 +81,18 @@ fn ready<'a>(observed: &'a Observed<'_>) -> Result<&'a JobManager, Waiting> {
         _ => return Err(Waiting::Cluster { why: "the cluster is starting".into() }),
     };
     let old: Vec<u32> = cluster.alive.iter().copied().filter(|number| *number != manager.number).collect();
-    if old.is_empty() { Ok(manager) } else { Err(Waiting::OldPods { incarnations: old }) }
+    if !old.is_empty() {
+        return Err(Waiting::OldPods { incarnations: old });
+    }
+    let listed =
+        |attempt: &Attempt| cluster.jobs.known().is_some_and(|jobs| jobs.iter().any(|job| job.id == attempt.job_id));
+    match unsettled(observed) {
+        Some(until) if record.attempt.as_ref().is_some_and(|last| !listed(last)) => {
+            let why = "the JobManager may still bring an earlier execution back".into();
+            Err(Waiting::Recovery { why, until: Some(until) })
+        }
+        _ => Ok(manager),
+    }
 }
 
 /// An execution of an earlier attempt that still lives is ended first.
@@ -90,6 +102,7 @@ fn earlier_execution(
     manager: &JobManager,
     jobs: &[FlinkJobView],
 ) -> Option<Step> {
+    take_up(observed, step);
     let last = step.record.attempt.clone()?;
     let lives = |id: &str| jobs.iter().find(|job| job.id == id && !job.terminal);
     if let Some(job) = lives(&last.job_id).filter(|_| last.incarnation.uid == manager.uid) {

@@ -6,7 +6,7 @@ use api::record::{ClusterNext, ClusterPhase, ClusterRecord, Command};
 use jiff::{SignedDuration, Timestamp};
 use lifecycle::Reading;
 use lifecycle::cluster::{
-    self, Desired, FlinkView, JobView, Observed, PodState, PodView, Role, ServiceView, Step, TaskManagerView,
+    self, Desired, FlinkView, JobView, Node, Observed, PodState, PodView, Role, ServiceView, Step, TaskManagerView,
 };
 use lifecycle::command::{Request, Requested};
 
@@ -28,6 +28,8 @@ pub struct Case {
 fn desired() -> Desired {
     Desired {
         deleting: false,
+        deleting_since: None,
+        force_delete: false,
         supervised: true,
         digest: "d1".into(),
         task_managers: 1,
@@ -37,6 +39,7 @@ fn desired() -> Desired {
         rescale_policy: RescalePolicy::JobParallelism,
         rescale_delay: SignedDuration::from_secs(60),
         task_timeout: SignedDuration::from_secs(300),
+        node_lost_timeout: None,
         cancel_unmanaged: false,
         request: None,
     }
@@ -107,6 +110,7 @@ fn pod(role: Role, incarnation: u32, index: u32) -> PodView {
         index,
         deleting: false,
         state: PodState::Running,
+        node: Node::Fine,
         address: Some(format!("10.0.{incarnation}.{host}")),
     }
 }
@@ -140,6 +144,7 @@ impl Case {
             case.flink = Reading::Known(FlinkView {
                 version: "2.1.3".into(),
                 supported: true,
+                highly_available: false,
                 slots_total,
                 task_managers: vec![],
                 live_jobs: vec![],
@@ -182,6 +187,25 @@ impl Case {
 
     pub fn deleting(self) -> Self {
         self.with(|case| case.desired.deleting = true)
+    }
+
+    /// Deleted, and to be let go at once.
+    pub fn forced(self) -> Self {
+        self.deleting().with(|case| case.desired.force_delete = true)
+    }
+
+    /// Flink's own high availability is on.
+    pub fn highly_available(self) -> Self {
+        self.with(|case| case.record.highly_available = true).flink(|flink| flink.highly_available = true)
+    }
+
+    /// The node of the JobManager has been silent for so long.
+    pub fn node_silent(self, seconds: i64) -> Self {
+        self.pods(|pod| {
+            if pod.role == Role::JobManager {
+                pod.node = Node::Silent { lasts: SignedDuration::from_secs(seconds) };
+            }
+        })
     }
 
     pub fn asks(self, action: Action) -> Self {

@@ -2,7 +2,8 @@
 
 use api::annotations::Action::{Start, Stop, TriggerSavepoint};
 use api::record::{ClusterNext, ClusterPhase};
-use lifecycle::cluster::{Effect, PodState, Role};
+use jiff::SignedDuration;
+use lifecycle::cluster::{Effect, Node, PodState, Role};
 
 use crate::cluster_case::*;
 use crate::job_case::{ago, at};
@@ -63,6 +64,52 @@ fn starts() -> Vec<Row> {
         starting().asks(TriggerSavepoint).row("starting, TRIGGER_SAVEPOINT"),
     ]);
     rows
+}
+
+fn loses_nodes() -> Vec<Row> {
+    let replaced =
+        || starting().with(|case| case.record.incarnation = 2).job_manager(1).pods(|pod| pod.deleting = true);
+    let patient = |case: &mut Case| case.desired.node_lost_timeout = Some(SignedDuration::from_secs(600));
+    let gone = |case: Case| case.pods(|pod| pod.node = Node::Gone);
+    vec![
+        replaced().node_silent(100).row("starting, the node of the last JobManager is silent"),
+        replaced()
+            .node_silent(599)
+            .with(patient)
+            .row("starting, the node of the last JobManager is silent for a while"),
+        replaced()
+            .node_silent(600)
+            .with(patient)
+            .row("starting, the node of the last JobManager is silent for too long"),
+        gone(replaced()).row("starting, the node of the last JobManager is no more"),
+        replaced().highly_available().row("starting, the last JobManager is going, highly available"),
+        replaced().highly_available().node_silent(0).row("starting, the last node is silent, highly available"),
+        started().silent(5).node_silent(5).row("started, silent with its node"),
+        started().silent(5).node_silent(600).with(patient).row("started, silent with its node for too long"),
+        started().highly_available().silent(5).node_silent(5).row("started, silent with its node, highly available"),
+        started().answers(2).node_silent(600).with(patient).row("started, its node seems silent, and it answers"),
+        stopping(ClusterNext::Stay)
+            .job_manager(1)
+            .pods(|pod| pod.deleting = true)
+            .node_silent(5)
+            .with(|case| case.service = None)
+            .row("stopping, a pod is on a silent node"),
+        stopping(ClusterNext::Stay)
+            .job_manager(1)
+            .pods(|pod| pod.deleting = true)
+            .node_silent(600)
+            .with(patient)
+            .with(|case| case.service = None)
+            .row("stopping, a pod was on a silent node for too long"),
+    ]
+}
+
+fn is_forced() -> Vec<Row> {
+    vec![
+        started().forced().row("started, deleted by force"),
+        stopping(ClusterNext::Delete).job_manager(1).job(2).forced().row("stopping, deleted by force, a job lives"),
+        terminated().job_manager(1).job(0).forced().row("terminated by force, a job and a pod are left"),
+    ]
 }
 
 fn runs() -> Vec<Row> {
@@ -157,7 +204,7 @@ fn stops() -> Vec<Row> {
 }
 
 pub fn rows() -> Vec<Row> {
-    [new(), starts(), runs(), stops()].into_iter().flatten().collect()
+    [new(), starts(), runs(), stops(), loses_nodes(), is_forced()].into_iter().flatten().collect()
 }
 
 #[test]

@@ -78,6 +78,8 @@ fn desired() -> Desired {
     Desired {
         uid: UID.into(),
         deleting: false,
+        deleting_since: None,
+        force_delete: false,
         supervised: true,
         parallelism: 2,
         digest: "d1".into(),
@@ -110,6 +112,8 @@ pub fn case(phase: JobPhase) -> Case {
             without_savepoint: false,
             anew: None,
             job_manager: Some(JobManager { number: 1, uid: "jm-1".into(), address: "10.0.0.1".into() }),
+            highly_available: false,
+            answering_for: SignedDuration::from_secs(100),
             alive: vec![1],
             slots: Slots::Enough,
             jobs: Reading::Known(vec![]),
@@ -204,6 +208,32 @@ impl Case {
             case.cluster.alive = vec![2];
             case.cluster.jobs = Reading::Known(vec![]);
         })
+    }
+
+    /// Flink's own high availability is on, and its JobManager has answered for so long.
+    pub fn highly_available(self, seconds: i64) -> Self {
+        self.with(|case| {
+            case.cluster.highly_available = true;
+            case.cluster.answering_for = SignedDuration::from_secs(seconds);
+        })
+    }
+
+    /// Flink has brought the job back under the next JobManager.
+    pub fn brought_back(self, state: &str) -> Self {
+        self.replaced().flink(state).highly_available(2)
+    }
+
+    /// The JobManager is gone, and there is no other one yet.
+    pub fn without_job_manager(self) -> Self {
+        self.silent().with(|case| {
+            case.cluster.job_manager = None;
+            case.cluster.alive = vec![];
+        })
+    }
+
+    /// Deleted, and to be let go at once.
+    pub fn forced(self) -> Self {
+        self.deleting().with(|case| case.desired.force_delete = true)
     }
 
     pub fn deleting(self) -> Self {

@@ -230,6 +230,63 @@ fn runs() -> Vec<Row> {
     rows
 }
 
+fn recovers() -> Vec<Row> {
+    let lost = || running().replaced();
+    let save = || stopping(stop_with_savepoint(), stay());
+    vec![
+        running().without_job_manager().highly_available(0).row("recovering, no JobManager yet"),
+        lost().silent().highly_available(0).row("recovering, the JobManager does not answer yet"),
+        lost().highly_available(29).row("recovering, not listed yet"),
+        lost().highly_available(30).row("recovering, not listed for too long"),
+        lost().highly_available(30).policy(Never).row("recovering, not listed for too long, policy Never"),
+        running().brought_back("INITIALIZING").row("recovering, brought back"),
+        lost().highly_available(1).deleting().row("recovering, deleted"),
+        running()
+            .without_job_manager()
+            .highly_available(0)
+            .cluster(ClusterState::Stopping)
+            .row("recovering, the cluster stops before there is a JobManager"),
+        running().no_jobs().highly_available(1).row("running, not listed for a moment, highly available"),
+        running().no_jobs().highly_available(30).row("running, not listed for too long, highly available"),
+        submitting().replaced().highly_available(1).row("submitting, JobManager lost, highly available"),
+        submitting().brought_back("RUNNING").row("submitting, brought back"),
+        submitting()
+            .replaced()
+            .highly_available(1)
+            .deleting()
+            .row("submitting, JobManager lost, deleted, highly available"),
+        save().replaced().highly_available(1).row("stop with savepoint, JobManager lost, highly available"),
+        save().brought_back("RUNNING").row("stop with savepoint, brought back"),
+        save().replaced().highly_available(30).row("stop with savepoint, not brought back"),
+        stopping(Stop::Cancel, JobNext::Delete)
+            .deleting()
+            .without_job_manager()
+            .highly_available(0)
+            .row("cancel for deletion, no JobManager yet, highly available"),
+        stopping(Stop::Cancel, JobNext::Delete)
+            .deleting()
+            .brought_back("RUNNING")
+            .row("cancel for deletion, brought back"),
+        returning().replaced().highly_available(1).row("returning, it may still be brought back"),
+        returning().brought_back("RUNNING").row("returning, brought back after all"),
+        ended(End::Lost).policy(Never).brought_back("RUNNING").row("lost, brought back after all"),
+    ]
+}
+
+fn is_forced() -> Vec<Row> {
+    let cancel = |seconds| stopping(Stop::Cancel, JobNext::Delete).silent().forced().with(|case| case.since(seconds));
+    vec![
+        running().silent().forced().row("running, JobManager does not answer, deleted by force"),
+        cancel(9).row("cancel for deletion by force, JobManager does not answer"),
+        cancel(10).row("cancel for deletion by force, JobManager does not answer for too long"),
+        case(JobPhase::Terminated)
+            .forced()
+            .replaced()
+            .with(|case| case.cluster.alive = vec![1, 2])
+            .row("terminated by force, tasks of its JobManager may live"),
+    ]
+}
+
 fn stops() -> Vec<Row> {
     let abort = || stopping(Stop::Abort { quiet: None }, stay()).no_jobs();
     let cancel = || stopping(Stop::Cancel, stay());
@@ -385,7 +442,7 @@ impl Case {
 }
 
 pub fn rows() -> Vec<Row> {
-    [new(), waits(), submits(), runs(), stops(), ends()].into_iter().flatten().collect()
+    [new(), waits(), submits(), runs(), recovers(), stops(), ends(), is_forced()].into_iter().flatten().collect()
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub enum Act {
     /// It no longer answers, and runs on; it answers again.
     JobManagerIsSilent(bool),
     PodGone(String),
+    /// Flink lists what it brings back.
+    Recovers,
     Checkpoint,
     Completes {
         operation: usize,
@@ -237,9 +239,13 @@ impl World {
                 self.budget.silences -= u8::from(silent);
                 let silence = if silent { Silence::Short } else { Silence::None };
                 let managers = self.pods.iter_mut().filter(|pod| pod.is_job_manager() && !pod.over);
-                managers.for_each(|pod| pod.silence = silence);
+                managers.for_each(|pod| {
+                    pod.silence = silence;
+                    pod.settled = false;
+                });
             }
             Act::PodGone(uid) => self.remove_pod(&uid),
+            Act::Recovers => self.recover(),
             Act::Checkpoint => {
                 take(&mut self.budget.checkpoints);
                 let running = self.executions.iter().find(|execution| execution.state == State::Running);
@@ -310,6 +316,13 @@ impl World {
         self.job.iter_mut().for_each(|job| clock::tick_job(&mut job.record));
         self.cluster.iter_mut().for_each(|cluster| clock::tick_cluster(&mut cluster.record));
         self.stale = None;
+        if laws.recovery_is_short {
+            self.recover();
+        }
+        if self.highly_available {
+            let answering = self.pods.iter_mut().filter(|pod| pod.is_job_manager() && pod.silence == Silence::None);
+            answering.for_each(|pod| pod.settled = true);
+        }
         let silent = self.pods.iter_mut().filter(|pod| pod.silence != Silence::None);
         silent.for_each(|pod| pod.silence = Silence::Long);
         if laws.submissions_are_short {

@@ -37,6 +37,7 @@ impl World {
                 self.act(Act::Completes { operation, success: true }, laws);
             }
         }
+        self.act(Act::Recovers, laws);
         self.act(Act::Tick, laws);
     }
 

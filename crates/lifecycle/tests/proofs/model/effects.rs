@@ -32,7 +32,8 @@ impl World {
             Effect::CreateTaskManager { incarnation, index, .. } => {
                 self.create_pod(Name::TaskManager(incarnation, index));
             }
-            Effect::DeletePod { uid, .. } => {
+            // Nobody uses force in this world.
+            Effect::KillPod { uid, .. } | Effect::DeletePod { uid, .. } => {
                 self.pods.iter_mut().filter(|pod| pod.uid == uid).for_each(|pod| pod.deleting = true);
             }
             Effect::CancelJob { job_manager, job_id } => self.cancel(&job_manager, &job_id),
@@ -82,7 +83,12 @@ impl World {
             orphaned: false,
             pending,
             silence: Silence::None,
+            settled: false,
         });
+        if matches!(name, Name::JobManager(_)) {
+            let leader = self.leader().map(|pod| pod.uid.clone());
+            self.store(|manager| leader.as_deref() != Some(manager));
+        }
         self.pods.sort();
     }
 
@@ -199,7 +205,8 @@ impl World {
 
     /// A submission reaches its JobManager, which knows each job id once.
     pub fn submit(&mut self, attempt: &Attempt, laws: &Laws) -> job::Outcome {
-        if self.job_manager(&attempt.incarnation.uid).is_none() {
+        let leads = self.leader().is_some_and(|pod| pod.uid == attempt.incarnation.uid);
+        if self.job_manager(&attempt.incarnation.uid).is_none() || self.highly_available && !leads {
             return job::Outcome::Unknown;
         }
         let known = self

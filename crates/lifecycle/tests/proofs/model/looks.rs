@@ -29,6 +29,8 @@ pub fn request<R>(object: &Object<R>) -> Option<Request> {
 fn cluster_desired(object: &Object<ClusterRecord>) -> cluster::Desired {
     cluster::Desired {
         deleting: object.deleting,
+        deleting_since: None,
+        force_delete: false,
         supervised: object.supervised,
         digest: format!("d{}", object.spec),
         task_managers: 1,
@@ -38,6 +40,7 @@ fn cluster_desired(object: &Object<ClusterRecord>) -> cluster::Desired {
         rescale_policy: RescalePolicy::None,
         rescale_delay: clock::TICK,
         task_timeout: clock::TICK,
+        node_lost_timeout: None,
         cancel_unmanaged: false,
         request: request(object),
     }
@@ -47,6 +50,8 @@ fn job_desired(object: &Object<JobRecord>, laws: &Laws) -> job::Desired {
     job::Desired {
         uid: UID.into(),
         deleting: object.deleting,
+        deleting_since: None,
+        force_delete: false,
         supervised: object.supervised,
         parallelism: 1,
         digest: format!("d{}", object.spec),
@@ -80,6 +85,7 @@ fn pod(pod: &Pod) -> PodView {
             (_, true) => PodState::Pending { detail: None },
             _ => PodState::Running,
         },
+        node: cluster::Node::Fine,
         address: Some(pod.uid.clone()),
     }
 }
@@ -135,6 +141,7 @@ impl World {
         let flink = told(&real.ask_as(self, &seen), |manager| FlinkView {
             version: "2".into(),
             supported: true,
+            highly_available: real.highly_available,
             slots_total: real.slots(manager),
             task_managers: vec![],
             live_jobs: vec![],
@@ -218,6 +225,11 @@ impl World {
                 uid: pod.uid.clone(),
                 address: "10.0.0.1".into(),
             }),
+            highly_available: real.highly_available,
+            answering_for: match manager.known() {
+                Some(manager) if manager.settled => clock::TICK * 2,
+                _ => SignedDuration::ZERO,
+            },
             alive,
             slots: match manager.known() {
                 Some(manager) if real.slots(manager) > 0 => Slots::Enough,

@@ -45,6 +45,10 @@ pub struct Laws {
     pub storage_is_looked_at: bool,
     /// What the user wants: no laws, but constant.
     pub savepoints_are_automatic: bool,
+    /// Flink brings jobs back after the loss of a JobManager.
+    pub highly_available: bool,
+    /// It lists them before one gives up waiting.
+    pub recovery_is_short: bool,
     pub recovery_mode: RecoveryMode,
     pub on_failure: OnFailure,
     pub policy: RestartPolicy,
@@ -60,6 +64,8 @@ pub const LAWS: Laws = Laws {
     old_pods_are_seen: true,
     storage_is_looked_at: true,
     savepoints_are_automatic: true,
+    highly_available: false,
+    recovery_is_short: true,
     recovery_mode: RecoveryMode::LatestState,
     on_failure: OnFailure::KeepRunning,
     policy: RestartPolicy::OnlyIfFailed,
@@ -121,7 +127,7 @@ impl Model for System {
 
     fn init_states(&self) -> Vec<World> {
         let settle = |world| calm::settle(world, &self.laws).unwrap_or_else(|world| *world);
-        let mut world = World::new(Budget::NONE);
+        let mut world = World { highly_available: self.laws.highly_available, ..World::new(Budget::NONE) };
         if self.begin != Begin::Created {
             world = settle(world);
         }
@@ -156,7 +162,9 @@ impl Model for System {
             Property::always(ALONE, |system: &Self, world: &World| {
                 // Late effects and caches that lag behind may make one more; it has no jobs, and is swept away.
                 let late = system.budget.late + system.budget.deposed + system.budget.stale > 0;
-                late || world.pods.iter().filter(|pod| pod.is_job_manager() && !pod.over).count() <= 1
+                // With high availability one of two leads.
+                late || world.highly_available
+                    || world.pods.iter().filter(|pod| pod.is_job_manager() && !pod.over).count() <= 1
             }),
             Property::always(EDGES, |_, world: &World| world.witness.unpublished.is_none()),
             Property::always(TRUE, |_, world: &World| world.witness.saw_kept(TRUE)),

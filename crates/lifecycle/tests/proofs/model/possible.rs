@@ -14,6 +14,9 @@ pub fn possible(world: &World, acts: &mut Vec<Act>) {
     for pod in world.pods.iter().filter(|pod| pod.deleting) {
         acts.push(Act::PodGone(pod.uid.clone()));
     }
+    if !world.stored.is_empty() && world.leader().is_some() {
+        acts.push(Act::Recovers);
+    }
     let budget = &world.budget;
     if budget.job_manager_deaths > 0 && world.pods.iter().any(|pod| pod.is_job_manager() && !pod.over) {
         acts.extend([Act::JobManagerDies { at_once: false }, Act::JobManagerDies { at_once: true }]);

@@ -75,6 +75,17 @@ fn promises_are_kept_in_special_worlds() {
     let lost = Budget { job_manager_deaths: 1, checkpoints: 1, triggers: 1, ..NONE };
     let laws = Laws { recovery_mode: RecoveryMode::SavepointOnly, ..LAWS };
     explore("only savepoints count", System { laws, budget: lost, begin: Begin::Running, calm: true });
+    let laws = Laws { highly_available: true, ..LAWS };
+    for (name, budget) in [
+        ("highly available, JobManager lost", Budget { job_manager_deaths: 2, checkpoints: 1, ..NONE }),
+        ("highly available, JobManager silent", Budget { silences: 1, checkpoints: 1, ..NONE }),
+        ("highly available, changed, lost", Budget { changes: 1, job_manager_deaths: 1, ..NONE }),
+        ("highly available, stopped, lost", Budget { stops: 1, job_manager_deaths: 1, ..NONE }),
+        ("highly available, deleted, lost", Budget { deletions: 1, job_manager_deaths: 1, ..NONE }),
+        ("highly available, cluster changed, lost", Budget { cluster_changes: 1, job_manager_deaths: 1, ..NONE }),
+    ] {
+        explore(name, System { laws, budget, begin: Begin::Running, calm: true });
+    }
     let crowded = Budget { starts: 1, stops: 1, crashes: 1, ..NONE };
     explore("started and stopped where there is no room", system(Begin::Crowded, OnlyIfFailed, crowded));
 }
@@ -115,6 +126,8 @@ fn each_law_is_needed() {
     broken("old pods are seen", Laws { old_pods_are_seen: false, ..LAWS }, lost, ONE);
     broken("old pods are seen", Laws { old_pods_are_seen: false, ..LAWS }, lost_and_deleted, GONE);
     broken("storage is looked at", Laws { storage_is_looked_at: false, ..LAWS }, lost, NEWEST);
+    let recovered = Laws { recovery_is_short: false, highly_available: true, ..LAWS };
+    broken("recovery is short", recovered, lost, ONE);
     let repeated = Budget { bootstrap_deaths: 1, changes: 1, ..NONE };
     broken("job ids are known", Laws { job_ids_are_known: false, ..LAWS }, repeated, ONE);
     let aborted = Budget { bootstrap_deaths: 1, changes: 2, ..NONE };

@@ -49,6 +49,8 @@ pub struct Pod {
     /// It waits for a node.
     pub pending: bool,
     pub silence: Silence,
+    /// A JobManager that has listed for long what it brings back.
+    pub settled: bool,
 }
 
 /// Whether a process that lives answers requests.
@@ -266,6 +268,10 @@ pub struct World {
     pub bootstrap: Option<Bootstrap>,
     /// No node has room for a TaskManager that is not there yet.
     pub full: bool,
+    /// Flink keeps what runs apart from its JobManagers.
+    pub highly_available: bool,
+    /// Attempts that ran under a JobManager that is gone, and that the next one brings back.
+    pub stored: Vec<u64>,
     /// Submissions whose sender is gone.
     pub in_flight: Vec<Attempt>,
     pub executions: Vec<Execution>,
@@ -295,6 +301,8 @@ impl World {
             created: vec![],
             bootstrap: None,
             full: false,
+            highly_available: false,
+            stored: vec![],
             in_flight: vec![],
             executions: vec![],
             operations: vec![],
@@ -354,12 +362,45 @@ impl World {
         }
         let ran =
             self.executions.iter().any(|execution| execution.job_manager == uid && execution.state == State::Running);
+        self.store(|manager| manager == uid);
         self.executions.retain(|execution| execution.job_manager != uid);
         self.operations.retain(|operation| operation.job_manager != uid);
         self.in_flight.retain(|attempt| attempt.incarnation.uid != uid);
+        if self.highly_available {
+            // What its tasks still write is never committed.
+            return;
+        }
         for manager in &mut self.pods {
             let own = !manager.is_job_manager() && manager.incarnation() == pod.incarnation();
             manager.orphaned |= ran && own && !manager.over && !manager.pending;
+        }
+    }
+
+    /// What runs under these JobManagers, runs under the next one.
+    pub fn store(&mut self, of: impl Fn(&str) -> bool) {
+        if !self.highly_available {
+            return;
+        }
+        for execution in self.executions.iter().filter(|execution| of(&execution.job_manager)) {
+            if execution.state == State::Running {
+                self.stored.push(execution.attempt);
+            }
+        }
+        self.executions.retain(|execution| execution.state != State::Running || !of(&execution.job_manager));
+        self.stored.sort_unstable();
+    }
+
+    /// The JobManager that leads, if there is one.
+    pub fn leader(&self) -> Option<&Pod> {
+        let managers = self.pods.iter().filter(|pod| pod.is_job_manager() && !pod.over);
+        managers.max_by_key(|pod| pod.incarnation())
+    }
+
+    /// The JobManager that leads brings back what ran.
+    pub fn recover(&mut self) {
+        let Some(job_manager) = self.leader().map(|pod| pod.uid.clone()) else { return };
+        for attempt in std::mem::take(&mut self.stored) {
+            self.executions.push(Execution { attempt, job_manager: job_manager.clone(), state: State::Running });
         }
     }
 

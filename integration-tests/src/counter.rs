@@ -105,6 +105,11 @@ pub fn read(output: &Path) -> Result<Report> {
     Ok(judge(records))
 }
 
+/// How many files are committed, which grows with each checkpoint of a job that counts.
+pub fn commits(output: &Path) -> Result<usize> {
+    Ok(files(output)?.len())
+}
+
 /// The committed files. A listing during which files appear can show a later one without an earlier one, so it counts
 /// only if the next one is the same.
 fn settled(output: &Path) -> Result<BTreeSet<PathBuf>> {

@@ -4,6 +4,7 @@
 //! Nothing in here knows how flinkctl works inside: it starts the binary, speaks the Kubernetes API, reads what jobs wrote to disk, and
 //! looks at the machine's process table. Every wait has a deadline and fails with the state that explains it.
 
+pub mod chaos;
 pub mod cluster;
 pub mod conformance;
 pub mod control_plane;

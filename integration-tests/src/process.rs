@@ -24,6 +24,16 @@ impl Process {
         self.environment.get(name).map(String::as_str)
     }
 
+    /// Lets the process stand still, until it is resumed.
+    pub fn suspend(&self) {
+        let _ = kill(Pid::from_raw(self.pid), Signal::SIGSTOP);
+    }
+
+    /// Lets a process go on that stood still; another one does not notice.
+    pub fn resume(&self) {
+        let _ = kill(Pid::from_raw(self.pid), Signal::SIGCONT);
+    }
+
     /// Ends the process as `kill -9` does. One that is already gone is fine.
     pub fn kill(&self) {
         let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);

@@ -1,8 +1,9 @@
-//! The verbs a person needs in this repository: `cargo xtask demo`, `test`, `generate`, `bench`, `flink`, `kube`, `picture`.
+//! The verbs a person needs in this repository: `cargo xtask demo`, `test`, `chaos`, `generate`, `bench`, `flink`, `kube`, `picture`.
 //!
 //! Talk goes to stderr, data to stdout. Each verb checks what it needs before it starts, and a wait always has a deadline.
 
 mod bench;
+mod chaos;
 mod demo;
 mod flink;
 mod generate;
@@ -31,6 +32,8 @@ enum Verb {
     Demo(demo::Args),
     /// Set everything up and pass every test
     Test(test::Args),
+    /// Disturb a running system with faults of all kinds, and see that it loses nothing
+    Chaos(chaos::Args),
     /// Measure what flinkctl promises and print a table
     Bench(bench::Args),
     /// Write the generated files: CRDs, their reference, graphs of the state machines
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Test(args) => test::run(&args),
+        Verb::Chaos(args) => chaos::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Generate(args) => generate::run(&args),
         Verb::Flink(args) => flink::run(&args),

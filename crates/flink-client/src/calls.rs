@@ -87,7 +87,7 @@ impl Client {
         self.bare(Method::DELETE, &format!("/jars/{}", segment(jar_id))).await?.success().map(drop)
     }
 
-    /// Asks a job to end without a savepoint. Accepted for an ended job too.
+    /// Asks a job to end without a savepoint. Accepted for a cancelled job too; one that ended otherwise refuses with 409.
     pub async fn cancel_job(&self, job: &JobId) -> Result<(), Error> {
         self.bare(Method::PATCH, &format!("/jobs/{job}?mode=cancel")).await?.success().map(drop)
     }

@@ -1,6 +1,7 @@
 //! The client, the lister and the example jobs against the real Flink in `FLINK_HOME`.
 
 mod cluster;
+mod truth;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

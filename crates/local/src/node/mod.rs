@@ -8,6 +8,7 @@
 mod address;
 mod backoff;
 mod board;
+mod connection;
 mod container;
 mod environment;
 mod event;

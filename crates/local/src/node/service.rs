@@ -3,9 +3,13 @@
 //! A port listens only while a pod is ready to answer, so that nobody is kept waiting for a pod that does not exist: the connection is refused,
 //! as Kubernetes does.
 //!
+//! A Service can be disturbed, for tests of what runs here: its annotation `local.flinkctl/connections` says `refuse`, and nobody is let
+//! through and what was open is reset; or it says by how many milliseconds everything is late.
+//!
 //! Invariant: a connection goes to a pod that was ready when it was accepted, or it is reset.
 
 use super::address::Addresses;
+use super::connection::{self, Weather};
 use k8s_openapi::api::core::v1::{Container, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
@@ -13,10 +17,14 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::net::{TcpListener, TcpStream};
+use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+
+/// Disturbs the connections of a Service.
+const CONNECTIONS: &str = "local.flinkctl/connections";
 
 /// Namespace and name.
 type Key = (String, String);
@@ -166,7 +174,7 @@ impl Services {
         let state = self.state();
         let mut listeners = BTreeMap::new();
         for (key, (service, address)) in &state.services {
-            let Some(address) = address else { continue };
+            let Some(address) = address.as_ref().filter(|_| weather(service) != Weather::Refuse) else { continue };
             for port in service.spec.iter().flat_map(|spec| spec.ports.iter().flatten()) {
                 if port.protocol.as_deref().is_some_and(|protocol| protocol != "TCP")
                     || !state.ready(service).any(|endpoint| target(endpoint, port).is_some())
@@ -219,7 +227,10 @@ impl Services {
                 Ok((client, _)) => {
                     let target = self.pick(&key, &port);
                     // A connection lives on when its Service is gone, as in Kubernetes.
-                    tokio::spawn(forward(client, target));
+                    let (services, key) = (Arc::clone(&self), key.clone());
+                    let weather =
+                        move || services.state().services.get(&key).map_or(Weather::Fair, |one| weather(&one.0));
+                    tokio::spawn(connection::forward(client, target, weather, self.changes()));
                 }
                 // Too many open files, or a client that has gone already: the next may succeed.
                 Err(_) => tokio::task::yield_now().await,
@@ -252,19 +263,12 @@ fn target(endpoint: &Endpoint, port: &ServicePort) -> Option<SocketAddrV4> {
     Some(SocketAddrV4::new(endpoint.address, number))
 }
 
-async fn forward(mut client: TcpStream, target: Option<SocketAddrV4>) {
-    let server = match target {
-        Some(target) => TcpStream::connect(target).await.ok(),
-        None => None,
-    };
-    let Some(mut server) = server else {
-        // Closing at once with data outstanding resets the connection, which is what a refused one would see.
-        let _ = client.set_zero_linger();
-        return;
-    };
-    let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    // Each direction is closed when its sender has finished, and not before.
-    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+fn weather(service: &Service) -> Weather {
+    match service.annotations().get(CONNECTIONS).map(String::as_str) {
+        Some("refuse") => Weather::Refuse,
+        Some(millis) => millis.parse().map_or(Weather::Fair, |millis| Weather::Late(Duration::from_millis(millis))),
+        None => Weather::Fair,
+    }
 }
 
 #[cfg(test)]

@@ -260,9 +260,19 @@ impl Flink {
     pub fn cancel_job(&mut self, uid: &str, job: &JobId, now: Timestamp) -> Result<(), Error> {
         let call = || format!("PATCH /jobs/{job}?mode=cancel");
         let (index, now) = self.leading(uid, call, now)?;
-        let done = self.with(index, job, now, Execution::cancel);
+        let done = self.with(index, job, now, |execution, around| {
+            execution.cancel(around);
+            matches!(execution.state, JobState::Cancelling | JobState::Canceled)
+        });
         self.plan();
-        done.ok_or_else(|| refusal::no_such_job(call(), 404, job))
+        match done {
+            Some(true) => Ok(()),
+            Some(false) => {
+                let reason = "Job cancellation failed because the job has already reached another terminal state.";
+                Err(refusal::refused(call(), 409, Refusal::Other, reason))
+            }
+            None => Err(refusal::no_such_job(call(), 404, job)),
+        }
     }
 
     pub fn trigger_savepoint(
@@ -414,7 +424,8 @@ fn tasks(job: &Execution) -> Tasks {
         Stage::Cancelling(_) => Tasks { canceling: total, ..none },
         Stage::Over => match job.state {
             JobState::Finished => Tasks { finished: total, ..none },
-            JobState::Failed if job.counts.total == 0 && job.committed == 0 => Tasks::default(),
+            // It failed before it had tasks.
+            JobState::Failed if job.begun == 0 => Tasks::default(),
             JobState::Failed => Tasks { failed: 1, canceled: total - 1, ..none },
             _ => Tasks { canceled: total, ..none },
         },

@@ -77,6 +77,8 @@ pub(super) struct Execution {
     /// When the loss of a TaskManager is noticed.
     pub loss: Option<(Millis, String)>,
     pub restarts: u64,
+    /// How often its tasks were started.
+    pub begun: u64,
     pub counts: Counts,
     pub latest: Latest,
     pub failure: Option<String>,
@@ -142,6 +144,7 @@ impl Execution {
             held: Vec::new(),
             loss: None,
             restarts: 0,
+            begun: 0,
             counts: Counts::default(),
             latest: Latest::default(),
             failure: None,
@@ -198,22 +201,28 @@ impl Execution {
         self.stage = Stage::Waiting(now);
     }
 
+    /// The default scheduler takes each slot that is free and waits for the rest; the adaptive one takes what it runs with, at once.
     fn look_for_slots(&mut self, since: Millis, around: &mut Around<'_>) {
+        let now = around.now;
         let free = around.ground.free_slots(self.manager);
-        let patient = around.now < since + self.config.stabilization;
-        let enough = free >= self.upper || (self.config.adaptive && !patient && free >= self.lower);
+        let held: u32 = self.held.iter().map(|(_, slots)| slots).sum();
+        let patient = now < since + self.config.stabilization;
+        let (taken, enough) = if self.config.adaptive {
+            let enough = free >= self.upper || (!patient && free >= self.lower);
+            (if enough { free.min(self.upper) } else { 0 }, enough)
+        } else {
+            (free.min(self.upper - held), held + free >= self.upper)
+        };
+        self.held.extend(around.ground.take_slots(self.manager, taken));
         if enough {
-            self.parallelism = free.min(self.upper);
-            self.held = around.ground.take_slots(self.manager, self.parallelism);
+            self.parallelism = held + taken;
             self.state = JobState::Running;
-            self.stage = Stage::Deploying(around.now + around.ground.settings.deploying);
-        } else if !self.config.adaptive && around.now >= since + self.config.slot_timeout {
-            self.fail(
-                "NoResourceAvailableException: Could not acquire the minimum required resources.".to_owned(),
-                around,
-            );
+            self.stage = Stage::Deploying(now + around.ground.settings.deploying);
+        } else if !self.config.adaptive && now >= since + self.config.slot_timeout {
+            let cause = "NoResourceAvailableException: Could not acquire the minimum required resources.";
+            self.fail(cause.to_owned(), around);
         } else if self.config.adaptive && !patient {
-            self.stage = Stage::Waiting(around.now);
+            self.stage = Stage::Waiting(now);
         }
     }
 
@@ -244,6 +253,7 @@ impl Execution {
         let workers = self.held.iter().map(|(worker, _)| *worker).collect();
         ground.enliven(Live { logical, run, execution, orphaned: false, manager: self.manager, workers }, now);
         (self.stage, self.began) = (Stage::Working, self.position);
+        self.begun += 1;
         self.go_on(now);
         if self.loss.is_some() {
             self.freeze(now);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flink::{JobId, RunRequest};
 
 use super::config::Config;
-use super::execution::{Around, Execution};
+use super::execution::{Around, Execution, Stage};
 use super::ground::{Ground, KeptJob, NEVER, Worker};
 use super::operations::Operations;
 use super::program::{Kind, Program};
@@ -140,6 +140,10 @@ impl Manager {
     /// A TaskManager is gone, and that is noticed at that time.
     pub fn lose(&mut self, worker: usize, name: &str, now: Millis, noticed: Millis) {
         for job in self.jobs.iter_mut().filter(|job| job.held.iter().any(|(held, _)| *held == worker)) {
+            if matches!(job.stage, Stage::Waiting(_)) {
+                job.held.retain(|(held, _)| *held != worker);
+                continue;
+            }
             job.freeze(now);
             for making in &mut job.making {
                 making.done = NEVER;

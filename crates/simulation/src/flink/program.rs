@@ -92,11 +92,12 @@ impl Program {
         })
     }
 
-    /// How many tasks there are; the source has one, whatever the parallelism.
+    /// How many tasks there are. Source and writer have one each, whatever the parallelism; what can be chained is one task.
     pub fn tasks(&self, parallelism: u32) -> u32 {
-        match self.kind {
-            Kind::Counter => 1 + 2 * parallelism,
-            Kind::Fail | Kind::Batch => 1 + parallelism,
+        match (self.kind, parallelism) {
+            (Kind::Fail, 1) => 1,
+            (Kind::Counter, 2..) => 2 + parallelism,
+            _ => 1 + parallelism,
         }
     }
 }

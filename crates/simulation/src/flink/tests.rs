@@ -316,3 +316,28 @@ fn an_hour_passes_in_an_instant() {
     assert!(world.committed() > 3_500_000);
     assert_eq!(world.flink.ledger().facts(), []);
 }
+
+#[test]
+fn a_job_that_waits_for_slots_keeps_others_from_those_that_are_free() {
+    let mut world = World::new(&[]);
+    world.flink.start_task_manager("tm-2", "c", "10.0.0.3", 1, world.now);
+    world.pass(5000);
+    world.run(JM, 1, None).unwrap();
+    world.run(JM, 2, None).unwrap();
+    world.pass(3000);
+    let overview = world.flink.overview(JM, world.now).unwrap();
+    assert_eq!((overview.slots_total, overview.slots_available), (3, 0));
+    world.flink.end_task_manager("tm-2", world.now);
+    world.pass(5000);
+    world.flink.cancel_job(JM, &id(1), world.now).unwrap();
+    world.pass(1000);
+    assert!(world.flink.jobs_overview(JM, world.now).unwrap().jobs[1].is_fully_running());
+}
+
+#[test]
+fn a_job_that_has_failed_cannot_be_cancelled() {
+    let mut world = World::new(&[]);
+    world.run(JM, 1, Some("file:///nowhere/sp")).unwrap_err();
+    let refused = world.flink.cancel_job(JM, &id(1), world.now).unwrap_err();
+    assert!(matches!(refused, Error::Status { code: 409, .. }), "{refused}");
+}

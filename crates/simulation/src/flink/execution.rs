@@ -196,7 +196,13 @@ impl Execution {
         }
     }
 
+    /// The state is restored before there are slots.
     fn wait(&mut self, now: Millis) {
+        if let Some(point) = &self.point {
+            self.counts.restored += 1;
+            let path = point.path.clone().unwrap_or_default();
+            self.latest.restored = Some(Restored::new(point.id, now, point.named, path));
+        }
         self.state = if self.config.adaptive { JobState::Created } else { JobState::Running };
         self.stage = Stage::Waiting(now);
     }
@@ -232,9 +238,6 @@ impl Execution {
         let newest = ground.storage.newest(self.logical).map(|(path, one)| (path.to_owned(), one.position));
         if let Some(point) = &self.point {
             ground.ledger.commit(self.logical, point.run, point.uncommitted, point.position, now);
-            self.counts.restored += 1;
-            self.latest.restored =
-                Some(Restored::new(point.id, now, point.named, point.path.clone().unwrap_or_default()));
         }
         self.position = self.point.as_ref().map_or(0, |point| point.position);
         self.next_id = self.point.as_ref().map_or(self.next_id, |point| self.next_id.max(point.id + 1));

@@ -236,7 +236,9 @@ impl Flink {
 
     /// The state that a job is to be started from, or why it cannot be read.
     fn restorable(&self, program: &Program, request: &RunRequest) -> Result<Option<Point>, String> {
-        let Some(path) = &request.savepoint_path else { return Ok(None) };
+        // A program that does not checkpoint takes no notice of a path, whether there is something or not.
+        let path = request.savepoint_path.as_ref().filter(|_| program.kind != super::Kind::Batch);
+        let Some(path) = path else { return Ok(None) };
         if self.ground.settings.mishaps.storage_unreadable {
             return Err("ConnectException: Connection refused".to_owned());
         }

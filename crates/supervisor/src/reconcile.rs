@@ -261,7 +261,8 @@ impl<E: Edge> Reconciler<E> {
         }
         Ok(Progress {
             changed: changed || !step.effects.is_empty(),
-            again: step.waiting == cluster::Waiting::Next,
+            // What was done is seen first: the same step again would do it again.
+            again: step.waiting == cluster::Waiting::Next && step.effects.is_empty(),
             at_rest: cluster::status::at_rest(&step.waiting)
                 && step.effects.is_empty()
                 && step.record.command.is_none(),
@@ -370,7 +371,7 @@ impl<E: Edge> Reconciler<E> {
         }
         Ok(Progress {
             changed: changed || !step.effects.is_empty(),
-            again: step.waiting == job::Waiting::Next,
+            again: step.waiting == job::Waiting::Next && step.effects.is_empty(),
             at_rest: job::status::at_rest(&step.waiting) && step.effects.is_empty() && step.record.command.is_none(),
             wake: step.wake,
         })

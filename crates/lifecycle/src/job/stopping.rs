@@ -180,6 +180,12 @@ fn save(
             begin_stop(&mut step, observed, Stop::Cancel, next);
             step
         }
+        // What has no tasks cannot be saved, and waiting for tasks that nobody brings would never end.
+        (OperationView::Failed { why }, Some(job)) if !job.ready && outlives(observed, attempt) => {
+            not_saved(&mut step, why, ", its tasks do not run: its newest checkpoint is its state");
+            begin_stop(&mut step, observed, Stop::Cancel, next);
+            step
+        }
         (OperationView::Failed { why }, Some(_)) => keep_running(observed, step, why),
         (OperationView::NotFound, Some(job)) => {
             if let Some(until) = until_tasks_run(observed, job, since) {
@@ -207,9 +213,14 @@ fn saved_once(observed: &Observed<'_>, step: &mut Step, path: &str) {
 /// Whether the user wants the stop more than the savepoint. A job that is only to be restarted is not set back by that: it keeps
 /// running unless it can go on from a checkpoint that outlives its cancellation.
 fn anyway(observed: &Observed<'_>, attempt: &Attempt, next: &JobNext) -> bool {
-    let outlives = observed.desired.recovery_mode == RecoveryMode::LatestState
-        && matches!(attempt.checkpoints, Checkpoints::Directory { retained: true, .. });
-    observed.desired.on_failure == OnFailure::StopAnyway && (outlives || !matches!(next, JobNext::Restart))
+    observed.desired.on_failure == OnFailure::StopAnyway
+        && (outlives(observed, attempt) || !matches!(next, JobNext::Restart))
+}
+
+/// Whether the job can go on from a checkpoint that outlives its cancellation.
+fn outlives(observed: &Observed<'_>, attempt: &Attempt) -> bool {
+    observed.desired.recovery_mode == RecoveryMode::LatestState
+        && matches!(attempt.checkpoints, Checkpoints::Directory { retained: true, .. })
 }
 
 /// A job that could not be saved goes on; nothing is given up.

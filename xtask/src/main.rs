@@ -1,4 +1,5 @@
-//! The verbs a person needs in this repository: `cargo xtask demo`, `test`, `chaos`, `generate`, `bench`, `flink`, `kube`, `picture`.
+//! The verbs a person needs in this repository: `cargo xtask demo`, `test`, `chaos`, `simulate`, `generate`, `bench`, `flink`, `kube`,
+//! `picture`.
 //!
 //! Talk goes to stderr, data to stdout. Each verb checks what it needs before it starts, and a wait always has a deadline.
 
@@ -11,6 +12,7 @@ mod java;
 mod kube;
 mod picture;
 mod prerequisites;
+mod simulate;
 mod test;
 mod ui;
 mod workspace;
@@ -42,6 +44,8 @@ enum Verb {
     Flink(flink::Args),
     /// Run a genuine Kubernetes control plane on this machine; stays until Ctrl-C
     Kube(kube::Args),
+    /// Run the control loops in a made-up world, with faults: --minutes M, --seed N, --from-seed N, --matrix, --mutants
+    Simulate(simulate::Args),
     /// Draw what commands print on a terminal, for the documentation
     Picture(picture::Args),
     /// Build the example jobs and print where their JAR lies
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Generate(args) => generate::run(&args),
         Verb::Flink(args) => flink::run(&args),
         Verb::Kube(args) => kube::run(&args),
+        Verb::Simulate(args) => simulate::run(&args),
         Verb::Picture(args) => picture::run(&args),
         Verb::Examples(args) => java::run(&args),
     };

@@ -5,4 +5,24 @@
 //! invariants are checked. For development only: no other crate depends on this one. Invariant: the same seed gives the
 //! same run.
 
+pub mod books;
+mod bootstrap;
+pub mod campaign;
+pub mod chaos;
+pub mod dice;
+mod edge;
+pub mod faults;
 pub mod flink;
+pub mod mutants;
+mod nodes;
+mod objects;
+mod operators;
+pub mod plans;
+pub mod run;
+pub mod scenario;
+mod server;
+mod state;
+mod supervisors;
+mod time;
+mod watch;
+mod world;

@@ -1,0 +1,327 @@
+//! What people do: a workload is a list of acts, each with what is to be true before the next one.
+
+use api::annotations::{ACTION_TIMESTAMP, NONE, REQUESTED_ACTION, WITHOUT_SAVEPOINT};
+use api::record::{JobPhase, JobRecord};
+use api::{FlinkJob, SupervisorStatus, digest, labels};
+use serde_json::{Value, json};
+
+use crate::objects::{Kind, Object, Stage, role};
+use crate::world::World;
+
+pub const CLUSTER: &str = "demo";
+pub const JOB: &str = "demo-count";
+/// Where the job writes to; what stays the same over its executions.
+pub const OUTPUT: &str = "file:///out/count";
+
+/// Something a person does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Creates a cluster and a job, as the operator leaves them.
+    Create,
+    /// The same with a job that ends by itself.
+    Batch,
+    /// Creates a deployment; the operator does the rest.
+    Deploy,
+    /// Annotates the job.
+    Command(&'static str),
+    /// Annotates the job, and wants no savepoint.
+    Unsaved(&'static str),
+    /// Annotates the cluster.
+    ClusterCommand(&'static str),
+    Parallelism(i32),
+    /// Gives the job another argument.
+    Argument(&'static str),
+    /// Sets an option of Flink.
+    Option(&'static str, &'static str),
+    DeleteJob,
+    DeleteCluster,
+    DeleteDeployment,
+    /// Deletes job and cluster, and does not wait.
+    DeleteAll,
+    /// Kills the pod of a role.
+    Kill(&'static str),
+    /// Kills the pod of a role, and has the cluster restarted before anybody can mend it.
+    KillAndRestart(&'static str),
+    /// Nothing.
+    Look,
+}
+
+/// What is to be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// The job runs as it is declared.
+    Running,
+    /// The job was stopped.
+    Stopped,
+    /// The job has ended by itself.
+    Finished,
+    /// A savepoint is known, and none is under way.
+    Saved,
+    /// There is no such job any more.
+    NoJob,
+    /// Nothing is left.
+    Nothing,
+    /// The cluster runs.
+    ClusterRunning,
+    /// The job does not run, and its cluster is stopped.
+    ClusterStopped,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    pub act: Act,
+    pub goal: Goal,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    pub name: &'static str,
+    pub steps: Vec<Step>,
+    /// Whether the end is compared with that of the run without faults.
+    pub exact: bool,
+}
+
+fn workload(name: &'static str, steps: &[(Act, Goal)]) -> Workload {
+    let steps = steps.iter().map(|(act, goal)| Step { act: act.clone(), goal: *goal }).collect();
+    Workload { name, steps, exact: true }
+}
+
+/// All workloads; the numbers are those of `docs/reliability.md`.
+pub fn all() -> Vec<Workload> {
+    use Goal::{ClusterRunning, ClusterStopped, Finished, NoJob, Nothing, Running, Saved, Stopped};
+    vec![
+        workload("W1 deploy", &[(Act::Create, Running)]),
+        workload("W1 operator", &[(Act::Deploy, Running), (Act::DeleteDeployment, Nothing)]),
+        workload("W3 upgrade", &[(Act::Create, Running), (Act::Argument("--rate=200"), Running)]),
+        workload(
+            "W5 rescale",
+            &[(Act::Create, Running), (Act::Parallelism(2), Running), (Act::Parallelism(1), Running)],
+        ),
+        workload(
+            "W6 savepoint",
+            &[(Act::Create, Running), (Act::Command("TRIGGER_SAVEPOINT"), Saved), (Act::Kill("jobmanager"), Running)],
+        ),
+        workload(
+            "W7 stop start",
+            &[(Act::Create, Running), (Act::Command("STOP"), Stopped), (Act::Command("START"), Running)],
+        ),
+        workload(
+            "W7 cluster",
+            &[
+                (Act::Create, Running),
+                (Act::ClusterCommand("STOP"), ClusterStopped),
+                (Act::ClusterCommand("START"), ClusterRunning),
+                (Act::Command("START"), Running),
+            ],
+        ),
+        workload(
+            "W7 options",
+            &[(Act::Create, Running), (Act::Option("taskmanager.numberOfTaskSlots.max", "8"), Running)],
+        ),
+        workload("W8 delete", &[(Act::Create, Running), (Act::DeleteJob, NoJob), (Act::DeleteCluster, Nothing)]),
+        workload("W8 delete all", &[(Act::Create, Running), (Act::DeleteAll, Nothing)]),
+        workload(
+            "W4 lost JobManager",
+            &[(Act::Create, Running), (Act::Kill("jobmanager"), Running), (Act::Kill("taskmanager"), Running)],
+        ),
+        workload(
+            "W4 lost slots",
+            &[(Act::Create, Running), (Act::KillAndRestart("taskmanager"), ClusterRunning), (Act::Look, Running)],
+        ),
+        workload("W10 finishes", &[(Act::Batch, Finished)]),
+    ]
+}
+
+fn job_spec(class: &str, arguments: &[&str], policy: &str) -> Value {
+    json!({
+        "jobParallelism": 1, "maxJobParallelism": 4,
+        "bootstrap": {
+            "image": "jobs", "className": format!("com.nextbreakpoint.flink.examples.{class}"), "jarPath": "/jobs.jar",
+            "arguments": arguments,
+        },
+        "savepoint": {"savepointMode": "Automatic", "savepointInterval": 0, "savepointTargetPath": "file:///savepoints"},
+        "restart": {"restartPolicy": policy, "restartDelay": 5, "restartTimeout": 120},
+    })
+}
+
+fn cluster_spec() -> Value {
+    json!({
+        "taskManagers": 1, "maxTaskManagers": 4,
+        "runtime": {"image": "flink"}, "jobManager": {}, "taskManager": {"taskSlots": 2},
+        "supervisor": {"image": "flinkctl", "pollingInterval": 10, "taskTimeout": 300},
+        "flinkConfiguration": {
+            "execution.checkpointing.interval": "7s", "execution.checkpointing.dir": "file:///ck",
+            "heartbeat.interval": "1000", "heartbeat.timeout": "6000",
+        },
+    })
+}
+
+fn counter() -> Value {
+    job_spec("CounterJob", &["--output=file:///out/count", "--rate=100"], "OnlyIfFailed")
+}
+
+const API: &str = "nextbreakpoint.com/v1";
+
+impl World {
+    /// A person does something.
+    pub fn act(&mut self, act: &Act) {
+        self.state.borrow_mut().tell(|| format!("a person: {act:?}"));
+        match act {
+            Act::Create => self.create_pair(counter()),
+            Act::Batch => {
+                let spec = job_spec("BatchJob", &["--count=400", "--rate=100", "--output=file:///out/batch"], "Never");
+                self.create_pair(spec);
+            }
+            Act::Deploy => self.deploy(),
+            Act::Command(action) => self.command(Kind::Job, JOB, action, false),
+            Act::Unsaved(action) => self.command(Kind::Job, JOB, action, true),
+            Act::ClusterCommand(action) => self.command(Kind::Cluster, CLUSTER, action, false),
+            Act::Parallelism(parallelism) => self.edit_job(|spec| spec.job_parallelism = Some(*parallelism)),
+            Act::Argument(argument) => self.edit_job(|spec| {
+                let arguments = vec![format!("--output={OUTPUT}"), (*argument).to_owned()];
+                spec.bootstrap.arguments = Some(arguments);
+            }),
+            Act::Option(key, value) => self.set_option(key, value),
+            Act::DeleteJob => self.delete(Kind::Job, JOB),
+            Act::DeleteCluster => self.delete(Kind::Cluster, CLUSTER),
+            Act::DeleteDeployment => self.delete(Kind::Deployment, CLUSTER),
+            Act::DeleteAll => {
+                self.delete(Kind::Job, JOB);
+                self.delete(Kind::Cluster, CLUSTER);
+            }
+            Act::Kill(wanted) => self.kill(wanted),
+            Act::KillAndRestart(wanted) => {
+                self.kill(wanted);
+                self.command(Kind::Cluster, CLUSTER, "START", false);
+            }
+            Act::Look => {}
+        }
+    }
+
+    fn create(&mut self, kind: Kind, manifest: &Value) {
+        let mut state = self.state.borrow_mut();
+        let created = state.server.create(kind, manifest);
+        created.expect("a person creates only what is not there");
+    }
+
+    fn create_pair(&mut self, job: Value) {
+        let cluster =
+            json!({"apiVersion": API, "kind": "FlinkCluster", "metadata": {"name": CLUSTER}, "spec": cluster_spec()});
+        self.create(Kind::Cluster, &cluster);
+        let labels = json!({labels::CLUSTER_NAME: CLUSTER, labels::JOB_NAME: "count"});
+        let job =
+            json!({"apiVersion": API, "kind": "FlinkJob", "metadata": {"name": JOB, "labels": labels}, "spec": job});
+        self.create(Kind::Job, &job);
+        self.start_supervisor(CLUSTER, None);
+    }
+
+    fn deploy(&mut self) {
+        let spec = json!({"cluster": cluster_spec(), "jobs": [{"name": "count", "spec": counter()}]});
+        let deployment =
+            json!({"apiVersion": API, "kind": "FlinkDeployment", "metadata": {"name": CLUSTER}, "spec": spec});
+        self.create(Kind::Deployment, &deployment);
+        self.start_operator();
+    }
+
+    fn command(&mut self, kind: Kind, name: &str, action: &str, unsaved: bool) {
+        let mut state = self.state.borrow_mut();
+        let stamp = state.server.time().as_millisecond().to_string();
+        state.books.waived |= unsaved;
+        state.server.edit(kind, name, |object| {
+            let annotations = object.meta_mut().annotations.get_or_insert_default();
+            annotations.insert(REQUESTED_ACTION.to_owned(), action.to_owned());
+            annotations.insert(ACTION_TIMESTAMP.to_owned(), stamp);
+            annotations.insert(WITHOUT_SAVEPOINT.to_owned(), unsaved.to_string());
+        });
+    }
+
+    fn edit_job(&mut self, change: impl FnOnce(&mut api::job::FlinkJobSpec)) {
+        self.state.borrow_mut().server.edit(Kind::Job, JOB, |object| {
+            if let Object::Job(job) = object {
+                change(&mut std::rc::Rc::make_mut(job).spec);
+            }
+        });
+    }
+
+    fn set_option(&mut self, key: &str, value: &str) {
+        self.state.borrow_mut().server.edit(Kind::Cluster, CLUSTER, |object| {
+            if let Object::Cluster(cluster) = object {
+                let options = std::rc::Rc::make_mut(cluster).spec.flink_configuration.get_or_insert_default();
+                let value = serde_json::from_value(json!(value)).expect("text is a value");
+                options.insert(key.to_owned(), value);
+            }
+        });
+    }
+
+    pub fn delete(&mut self, kind: Kind, name: &str) {
+        let _ = self.state.borrow_mut().server.delete(kind, name, None);
+    }
+
+    /// The process of a running pod with that role ends.
+    pub fn kill(&mut self, wanted: &str) {
+        let state = self.state.borrow();
+        let runs = |pod: &&crate::objects::Pod| role(&pod.metadata) == wanted && pod.stage == Stage::Running;
+        let found = state.server.all(Kind::Pod).filter_map(Object::pod).find(runs).map(|pod| pod.metadata.clone());
+        drop(state);
+        if let Some(meta) = found {
+            let (name, uid) = (meta.name.unwrap_or_default(), meta.uid.unwrap_or_default());
+            self.ended(&name, &uid, 137, None);
+        }
+    }
+
+    /// Whether what is to be true is.
+    pub fn reached(&self, goal: Goal) -> bool {
+        let state = self.state.borrow();
+        let job = state.server.get(Kind::Job, JOB).and_then(Object::job);
+        match goal {
+            Goal::NoJob => job.is_none(),
+            Goal::Nothing => state.server.objects.is_empty(),
+            Goal::Running => job.is_some_and(runs_as_declared),
+            Goal::Stopped => job.is_some_and(|job| is(job, SupervisorStatus::Stopped)),
+            Goal::Finished => job.is_some_and(|job| {
+                matches!(record(job).phase, JobPhase::Ended { end: api::record::End::Finished, .. })
+            }),
+            Goal::Saved => job.is_some_and(|job| {
+                let record = record(job);
+                record.savepoint.is_some() && record.operation.is_none() && !commanded(job)
+            }),
+            Goal::ClusterRunning => {
+                let cluster = state.server.get(Kind::Cluster, CLUSTER).and_then(Object::cluster);
+                cluster.is_some_and(|cluster| {
+                    let said = cluster.metadata.annotations.as_ref().and_then(|all| all.get(REQUESTED_ACTION));
+                    let status = cluster.status.as_ref().and_then(|status| status.supervisor_status);
+                    status == Some(SupervisorStatus::Started) && said.is_none_or(|said| said == NONE)
+                })
+            }
+            Goal::ClusterStopped => {
+                let cluster = state.server.get(Kind::Cluster, CLUSTER).and_then(Object::cluster);
+                let status = cluster.and_then(|cluster| cluster.status.as_ref()?.supervisor_status);
+                status == Some(SupervisorStatus::Stopped) && !job.is_some_and(|job| is(job, SupervisorStatus::Started))
+            }
+        }
+    }
+}
+
+fn record(job: &FlinkJob) -> JobRecord {
+    lifecycle::job::status::record(job).unwrap_or_default()
+}
+
+/// Whether a command was not taken note of yet.
+pub fn commanded(job: &FlinkJob) -> bool {
+    let said = job.metadata.annotations.as_ref().and_then(|all| all.get(REQUESTED_ACTION));
+    said.is_some_and(|said| said != NONE)
+}
+
+fn is(job: &FlinkJob, wanted: SupervisorStatus) -> bool {
+    !commanded(job) && job.status.as_ref().and_then(|status| status.supervisor_status) == Some(wanted)
+}
+
+fn runs_as_declared(job: &FlinkJob) -> bool {
+    let record = record(job);
+    let wanted = digest::job(&job.spec).bootstrap.unwrap_or_default();
+    let declared =
+        record.attempt.is_some_and(|attempt| attempt.digest == wanted && attempt.parallelism == job.spec.parallelism());
+    let status = job.status.as_ref();
+    let running = status.and_then(|status| status.job_status.as_deref()) == Some("RUNNING");
+    declared && running && record.phase == JobPhase::Running && is(job, SupervisorStatus::Started)
+}

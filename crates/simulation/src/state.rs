@@ -1,0 +1,97 @@
+//! What all parts of the world share: the API server, Flink, the faults to come, and what is remembered for the invariants.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::books::Books;
+use crate::faults::{Class, Faults, Verdict};
+use crate::flink::{Flink, Settings};
+use crate::objects::{Kind, Stage};
+use crate::server::Server;
+
+pub type Shared = Rc<RefCell<State>>;
+
+/// A process of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Id {
+    Operator(u32),
+    Supervisor(u32),
+    Bootstrap(u32),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator(number) => write!(f, "operator {number}"),
+            Self::Supervisor(number) => write!(f, "supervisor {number}"),
+            Self::Bootstrap(number) => write!(f, "bootstrap {number}"),
+        }
+    }
+}
+
+/// Something that happens later, whoever began it.
+pub type Late = Box<dyn FnOnce(&mut State)>;
+
+pub struct State {
+    pub server: Server,
+    pub flink: Flink,
+    pub faults: Faults,
+    pub books: Books,
+    /// Processes that have died in the middle of a call.
+    pub crashed: BTreeSet<Id>,
+    /// When the processes that wait for an answer go on.
+    pub resume: BTreeMap<Id, Duration>,
+    pub late: Vec<(Duration, Late)>,
+    /// How far the wall clocks of processes are off, in seconds.
+    pub skew: BTreeMap<Id, i64>,
+    /// Lines of the story, if it is told.
+    pub story: Option<Vec<String>>,
+}
+
+impl State {
+    pub fn new(seed: u64, faults: Faults, told: bool) -> Self {
+        Self {
+            server: Server::new(seed),
+            flink: Flink::new(Settings::default(), seed),
+            faults,
+            books: Books::default(),
+            crashed: BTreeSet::new(),
+            resume: BTreeMap::new(),
+            late: Vec::new(),
+            skew: BTreeMap::new(),
+            story: told.then(Vec::new),
+        }
+    }
+
+    /// Tells what happens, if anybody listens.
+    pub fn tell(&mut self, what: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            let now = self.server.now.as_millis();
+            story.push(format!("{:>5}.{:03} {}", now / 1000, now % 1000, what()));
+        }
+    }
+
+    /// What becomes of a call that a process is about to make.
+    pub fn gate(&mut self, me: Id, class: Class, what: &dyn Fn() -> String) -> Verdict {
+        let verdict = self.faults.decide(me, class, self.server.now);
+        if class.changes() {
+            let point = self.faults.points;
+            self.tell(|| format!("{me}: {} (point {point}){}", what(), verdict.words()));
+            self.faults.note(&|| format!("{me}: {}", what()));
+        } else if verdict != Verdict::Go {
+            self.tell(|| format!("{me}: {}{}", what(), verdict.words()));
+        }
+        verdict
+    }
+
+    /// The uid of the pod that has the address now.
+    pub fn at_address(&self, address: &str) -> Option<String> {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        let mut pods = self.server.all(Kind::Pod).filter_map(|object| object.pod());
+        let pod = pods.find(|pod| pod.stage == Stage::Running && pod.address.as_deref() == Some(host))?;
+        pod.metadata.uid.clone()
+    }
+}

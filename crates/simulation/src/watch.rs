@@ -1,0 +1,110 @@
+//! What a process is told of the objects of one kind: late, in order, and now and then the whole list again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kit::cache::Writer;
+use kube::Resource;
+use kube::runtime::watcher::Event;
+
+use crate::objects::{Kind, Object};
+use crate::server::Server;
+
+/// What comes.
+pub enum Delivery {
+    List(Vec<Object>),
+    Put(Object),
+    Gone(Object),
+}
+
+/// One watch of one process.
+pub struct Watch {
+    pub kind: Kind,
+    /// How late changes come.
+    pub lag: Duration,
+    /// Nothing comes before.
+    pub frozen: Duration,
+    /// The next event is lost, or comes twice.
+    pub lose: bool,
+    pub twice: bool,
+    wants: Box<dyn Fn(&ObjectMeta) -> bool>,
+    sink: Box<dyn FnMut(Delivery)>,
+    cursor: usize,
+}
+
+impl Watch {
+    pub fn new<K, F>(
+        kind: Kind,
+        mut writer: Writer<K, F>,
+        convert: impl Fn(&Object) -> Option<K> + 'static,
+        wants: impl Fn(&ObjectMeta) -> bool + 'static,
+    ) -> Self
+    where
+        K: Resource + 'static,
+        K::DynamicType: Default,
+        F: FnMut(&Arc<K>) + 'static,
+    {
+        let sink = move |delivery: Delivery| match delivery {
+            Delivery::List(all) => {
+                writer.take(Event::Init);
+                all.iter().filter_map(&convert).for_each(|object| writer.take(Event::InitApply(object)));
+                writer.take(Event::InitDone);
+            }
+            Delivery::Put(object) => {
+                if let Some(object) = convert(&object) {
+                    writer.take(Event::Apply(object));
+                }
+            }
+            Delivery::Gone(object) => {
+                if let Some(object) = convert(&object) {
+                    writer.take(Event::Delete(object));
+                }
+            }
+        };
+        Self {
+            kind,
+            lag: Duration::from_millis(5),
+            frozen: Duration::ZERO,
+            lose: false,
+            twice: false,
+            wants: Box::new(wants),
+            sink: Box::new(sink),
+            cursor: 0,
+        }
+    }
+
+    /// Lists everything as it was after so many changes, and goes on from there.
+    pub fn list(&mut self, server: &Server, changes: usize) {
+        let all = server.as_of(self.kind, changes).into_values();
+        (self.sink)(Delivery::List(all.filter(|object| (self.wants)(object.meta())).collect()));
+        self.cursor = changes;
+    }
+
+    /// When the next change comes.
+    pub fn due(&mut self, server: &Server) -> Option<Duration> {
+        while server.log.get(self.cursor).is_some_and(|change| change.kind != self.kind) {
+            self.cursor += 1;
+        }
+        server.log.get(self.cursor).map(|change| (change.at + self.lag).max(self.frozen))
+    }
+
+    /// Delivers what is due; whether anything was.
+    pub fn deliver(&mut self, server: &Server) -> bool {
+        let mut any = false;
+        while self.due(server).is_some_and(|due| due <= server.now) {
+            let change = &server.log[self.cursor];
+            self.cursor += 1;
+            if std::mem::take(&mut self.lose) {
+                continue;
+            }
+            let wanted = (self.wants)(change.object.meta()) && !change.gone;
+            for _ in 0..=u8::from(std::mem::take(&mut self.twice)) {
+                let object = change.object.clone();
+                (self.sink)(if wanted { Delivery::Put(object) } else { Delivery::Gone(object) });
+            }
+            any = true;
+        }
+        any
+    }
+}

@@ -116,7 +116,7 @@ impl<'a> Stage<'a> {
     pub fn disk(&self, job: &str, works: bool) -> Result<bool> {
         let place = self.savepoints(job);
         let aside = place.with_extension("aside");
-        if works == !place.is_file() {
+        if works != place.is_file() {
             return Ok(false);
         }
         if works {

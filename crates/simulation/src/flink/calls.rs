@@ -170,16 +170,12 @@ impl Flink {
         let call = || format!("DELETE /jars/{jar_id}");
         let (index, _) = self.leading(uid, call, now)?;
         let jars = &mut self.managers[index].jars;
-        match jars.iter().position(|jar| jar == jar_id) {
-            Some(found) => {
-                jars.remove(found);
-                Ok(())
-            }
-            None => {
-                let reason = format!("File {jar_id} does not exist in /tmp/flink-web-upload.");
-                Err(refusal::refused(call(), 400, Refusal::Other, reason))
-            }
-        }
+        let Some(found) = jars.iter().position(|jar| jar == jar_id) else {
+            let reason = format!("File {jar_id} does not exist in /tmp/flink-web-upload.");
+            return Err(refusal::refused(call(), 400, Refusal::Other, reason));
+        };
+        jars.remove(found);
+        Ok(())
     }
 
     /// The JARs that were uploaded.
@@ -285,7 +281,7 @@ impl Flink {
         target: Option<&str>,
         now: Timestamp,
     ) -> Result<TriggerId, Error> {
-        self.trigger(uid, What::Savepoint, job, trigger, target, now)
+        self.trigger(uid, What::Savepoint, (job, trigger), target, now)
     }
 
     pub fn stop_with_savepoint(
@@ -296,7 +292,7 @@ impl Flink {
         target: Option<&str>,
         now: Timestamp,
     ) -> Result<TriggerId, Error> {
-        self.trigger(uid, What::Stop, job, trigger, target, now)
+        self.trigger(uid, What::Stop, (job, trigger), target, now)
     }
 
     /// Triggers a checkpoint; its operation is told like that of a savepoint, with the checkpoint's number.
@@ -307,15 +303,14 @@ impl Flink {
         trigger: &TriggerId,
         now: Timestamp,
     ) -> Result<TriggerId, Error> {
-        self.trigger(uid, What::Checkpoint, job, trigger, Some(""), now)
+        self.trigger(uid, What::Checkpoint, (job, trigger), Some(""), now)
     }
 
     fn trigger(
         &mut self,
         uid: &str,
         what: What,
-        job: &JobId,
-        trigger: &TriggerId,
+        (job, trigger): (&JobId, &TriggerId),
         target: Option<&str>,
         now: Timestamp,
     ) -> Result<TriggerId, Error> {
@@ -419,6 +414,10 @@ fn tasks(job: &Execution) -> Tasks {
     match job.stage {
         Stage::Initializing(_) => Tasks::default(),
         Stage::Waiting(_) if job.config.adaptive => Tasks { created: total, ..none },
+        // A batch job runs in stages; only the source is in the first.
+        Stage::Waiting(_) if job.program.kind == super::Kind::Batch => {
+            Tasks { scheduled: 1, created: total - 1, ..none }
+        }
         Stage::Waiting(_) => Tasks { scheduled: total, ..none },
         Stage::Deploying(_) => Tasks { initializing: total, ..none },
         Stage::Working | Stage::Finishing(_) => Tasks { running: total, ..none },

@@ -176,11 +176,11 @@ impl Execution {
         let now = around.now;
         while let Some(index) = self.making.iter().position(|making| making.done <= now) {
             let making = self.making.remove(index);
-            self.complete(making, around);
+            self.complete(&making, around);
         }
         if self.loss.as_ref().is_some_and(|(at, _)| *at <= now) {
             let cause = self.loss.take().map(|(_, cause)| cause).unwrap_or_default();
-            self.fail(cause, around);
+            self.fail(&cause, around);
         }
         match self.stage {
             Stage::Initializing(until) | Stage::Restarting(until) if until <= now => self.wait(now),
@@ -226,7 +226,7 @@ impl Execution {
             self.stage = Stage::Deploying(now + around.ground.settings.deploying);
         } else if !self.config.adaptive && now >= since + self.config.slot_timeout {
             let cause = "NoResourceAvailableException: Could not acquire the minimum required resources.";
-            self.fail(cause.to_owned(), around);
+            self.fail(cause, around);
         } else if self.config.adaptive && !patient {
             self.stage = Stage::Waiting(now);
         }
@@ -294,18 +294,18 @@ impl Execution {
     fn reach_end(&mut self, around: &mut Around<'_>) {
         if self.program.kind == Kind::Fail {
             let cause = format!("IllegalStateException: planned failure after {} records", self.program.fails);
-            return self.fail(cause, around);
+            return self.fail(&cause, around);
         }
         around.ground.ledger.commit(self.logical, self.run, self.committed, self.program.count, around.now);
         self.over(JobState::Finished, around);
     }
 
     /// A task fails, or cannot be started.
-    pub fn fail(&mut self, cause: String, around: &mut Around<'_>) {
+    pub fn fail(&mut self, cause: &str, around: &mut Around<'_>) {
         if matches!(self.stage, Stage::Over) {
             return;
         }
-        self.failure = Some(cause.clone());
+        self.failure = Some(cause.to_owned());
         if matches!(self.stage, Stage::Cancelling(_)) {
             return self.over(JobState::Canceled, around);
         }

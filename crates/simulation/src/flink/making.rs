@@ -120,15 +120,15 @@ impl Execution {
         }
     }
 
-    pub(super) fn complete(&mut self, making: Making, around: &mut Around<'_>) {
+    pub(super) fn complete(&mut self, making: &Making, around: &mut Around<'_>) {
         if around.ground.settings.mishaps.storage_fails {
             let path = making.path.clone().unwrap_or_default();
-            return self.not_made(&making, format!("IOException: Could not write {path}/_metadata"), around);
+            return self.not_made(making, format!("IOException: Could not write {path}/_metadata"), around);
         }
         self.counts.in_progress -= 1;
         self.counts.completed += 1;
         if let Some(path) = &making.path {
-            around.ground.storage.put(path.clone(), self.snapshot(&making, Some(around.now)));
+            around.ground.storage.put(path.clone(), self.snapshot(making, Some(around.now)));
         }
         let shown = Checkpoint::completed(
             making.id,
@@ -139,15 +139,15 @@ impl Execution {
         match making.what {
             What::Checkpoint => {
                 self.latest.completed = Some(shown);
-                self.complete_checkpoint(&making, around);
+                self.complete_checkpoint(making, around);
             }
             What::Savepoint => {
                 self.latest.savepoint = Some(shown);
-                self.tell(&making, around);
+                self.tell(making, around);
             }
             What::Stop => {
                 self.latest.savepoint = Some(shown);
-                self.complete_stop(&making, around);
+                self.complete_stop(making, around);
             }
         }
     }
@@ -186,7 +186,7 @@ impl Execution {
                  {job} failed during stopping. The savepoint is consistent, but might have uncommitted transactions."
             );
             self.refuse(making.trigger.clone(), cause.clone(), around);
-            return self.fail(cause, around);
+            return self.fail(&cause, around);
         }
         self.commit(making.position, around);
         self.tell(making, around);

@@ -195,7 +195,7 @@ impl Flink {
         for manager in &mut self.managers {
             let mut around = Around { now, ground: &mut self.ground, operations: &mut manager.operations };
             for one in manager.jobs.iter_mut().filter(|one| one.id == *job && one.stage == execution::Stage::Working) {
-                one.fail(cause.to_owned(), &mut around);
+                one.fail(cause, &mut around);
             }
         }
         self.plan();

@@ -65,13 +65,23 @@ struct Said {
 
 impl Said {
     fn whole(&self, namespace: &Place) -> Value {
-        let lines = |text: &str| -> Vec<String> { text.lines().map(|line| namespace.normal(line)).collect() };
+        let lines = |text: &str| -> Vec<String> {
+            let mut lines: Vec<String> = text.lines().map(|line| namespace.normal(line)).collect();
+            // The genuine server finds the causes of a refusal in no order.
+            lines.chunk_by_mut(|one, other| is_cause(one) && is_cause(other)).for_each(<[String]>::sort_unstable);
+            lines
+        };
         json!({ "code": self.code, "out": lines(&self.out), "err": lines(&self.err) })
     }
 
     fn has(&self, words: &str) -> bool {
         self.out.contains(words) || self.err.contains(words)
     }
+}
+
+/// Whether a line is one of a list of causes.
+fn is_cause(line: &str) -> bool {
+    line.starts_with("* ")
 }
 
 /// A server as `kubectl` sees it in one session.

@@ -46,18 +46,21 @@ const JVM_OPTIONS: [(&str, &str); 4] = [
 
 /// Under which names Flink's high availability keeps what belongs to a cluster.
 const CLUSTER_IDS: [&str; 2] = ["high-availability.cluster-id", "kubernetes.cluster-id"];
+/// Where the leader is spoken to. By default Flink takes any port, which the Service of the JobManager would not know.
+const LEADER_PORT: &str = "high-availability.jobmanager.port";
 
-/// With Flink's high availability each cluster keeps its jobs under a name of its own, unless the user gives one: by default all share
-/// one, and a cluster would bring back the jobs of another one, or of one of the same name that is gone.
-pub fn keep_apart(options: &mut BTreeMap<String, String>, environment: &[Value], uid: &str) {
+/// What Flink's high availability needs here, unless the user says otherwise. Each cluster keeps its jobs under a name of its own: by
+/// default all share one, and a cluster would bring back the jobs of another one, or of one of the same name that is gone.
+pub fn keep_available(options: &mut BTreeMap<String, String>, environment: &[Value], uid: &str) {
     if !flink::option::is_highly_available(options) {
         return;
     }
     let properties = environment.iter().filter(|variable| variable["name"] == PROPERTIES);
     let said: Vec<&str> = properties.filter_map(|variable| variable["value"].as_str()).collect();
-    for key in CLUSTER_IDS {
+    let ids = CLUSTER_IDS.map(|key| (key, format!("flinkctl-{uid}")));
+    for (key, value) in ids.into_iter().chain([(LEADER_PORT, crate::flink_pod::RPC_PORT.to_string())]) {
         if !said.iter().any(|text| text.lines().any(|line| key_of(line).as_deref() == Some(key))) {
-            options.entry(key.to_owned()).or_insert_with(|| format!("flinkctl-{uid}"));
+            options.entry(key.to_owned()).or_insert(value);
         }
     }
 }

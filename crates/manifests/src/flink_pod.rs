@@ -18,8 +18,10 @@ use crate::{
     metadata::{Owner, present},
 };
 
+/// Where TaskManagers speak to their JobManager.
+pub(crate) const RPC_PORT: u16 = 6123;
 /// Ports of the JobManager and its Service, in this order.
-pub const JOB_MANAGER_PORTS: [(&str, u16); 4] = [("ui", REST_PORT), ("rpc", 6123), ("blob", 6124), ("query", 6125)];
+pub const JOB_MANAGER_PORTS: [(&str, u16); 4] = [("ui", REST_PORT), ("rpc", RPC_PORT), ("blob", 6124), ("query", 6125)];
 const TASK_MANAGER_PORTS: [(&str, u16); 2] = [("data", 6121), ("ipc", 6122)];
 
 /// Pod `jobmanager-<cluster>-<incarnation>`.
@@ -88,7 +90,7 @@ impl Part<'_> {
         let environment_from = list(spec.environment_from.as_ref(), &self.field("environmentFrom"))?;
         let environment = list(spec.environment.as_ref(), &self.field("environment"))?;
         let mut options = cluster.spec.flink_configuration();
-        configuration::keep_apart(&mut options, &environment, cluster.metadata.uid.as_deref().unwrap_or_default());
+        configuration::keep_available(&mut options, &environment, cluster.metadata.uid.as_deref().unwrap_or_default());
         let delivery = configuration::deliver(Given {
             role: self.role,
             options: &options,

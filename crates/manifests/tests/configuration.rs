@@ -160,6 +160,7 @@ fn high_availability_keeps_each_cluster_apart() {
     let given = text(&on, &json!({}));
     assert!(given.contains("high-availability.cluster-id: flinkctl-u\n"), "{given}");
     assert!(given.contains("kubernetes.cluster-id: flinkctl-u\n"), "{given}");
+    assert!(given.contains("high-availability.jobmanager.port: 6123\n"), "{given}");
     let own = json!({ "high-availability.type": "kubernetes", "kubernetes.cluster-id": "mine" });
     assert!(text(&own, &json!({})).contains("kubernetes.cluster-id: mine\n"));
     let said = json!({ "environment": [

@@ -176,6 +176,22 @@ pub struct SavepointOperation {
     pub since: Timestamp,
 }
 
+/// Another parallelism that Flink gives to an execution while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rescaling {
+    pub parallelism: u32,
+    /// When Flink was first asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Timestamp>,
+    /// The last checkpoint that Flink is to change it with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<SavepointOperation>,
+    /// Flink was asked and does not do it: what it runs with is not known for sure, and a restart is to settle it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
+}
+
 /// How an execution is ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all_fields = "camelCase")]
@@ -280,6 +296,8 @@ pub struct JobRecord {
     /// The `spec.savepoint.savepointPath` that was taken over.
     pub initial_savepoint: Option<String>,
     pub operation: Option<SavepointOperation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rescaling: Option<Rescaling>,
     pub command: Option<Command>,
     /// No disruptive operation before this: the last one failed.
     pub hold: Option<Timestamp>,

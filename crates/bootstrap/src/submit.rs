@@ -37,7 +37,10 @@ pub async fn submit(args: &Args) -> Result<Outcome, Failure> {
 async fn upload(flink: &Client, args: &Args) -> Result<String, Error> {
     let path = args.jar_path.clone();
     tracing::info!(jar = %path.display(), address = flink.address(), "uploading");
-    flink.upload_jar(JarSource::File(path), |_| {}).await
+    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // Should this process be killed before it has tidied up, the supervisor knows the JAR by its name.
+    let name = flink::jar::upload_name(&args.job_id, &file);
+    flink.upload_jar(JarSource::Named { path, name }, |_| {}).await
 }
 
 async fn run(flink: &Client, jar: &str, args: &Args, end: Instant) -> Result<Outcome, Failure> {

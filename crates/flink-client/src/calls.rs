@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use flink::cluster::config_map;
 use flink::{
-    CheckpointConfig, Checkpoints, ConfigEntry, Exceptions, JobId, JobState, JobStatus, JobsOverview, Operation,
-    OperationAnswer, Overview, RunAnswer, RunRequest, SavepointRequest, StopRequest, TaskManagers, TriggerAnswer,
-    TriggerId,
+    CheckpointConfig, CheckpointRequest, Checkpoints, ConfigEntry, Exceptions, Jars, JobId, JobState, JobStatus,
+    JobsOverview, Operation, OperationAnswer, Overview, Requirements, RunAnswer, RunRequest, SavepointRequest,
+    StopRequest, TaskManagers, TriggerAnswer, TriggerId, Vertices,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -82,6 +82,11 @@ impl Client {
         self.transport.json(&format!("/jars/{}/run", segment(jar_id)), request, Self::RUN_DEADLINE).await
     }
 
+    /// The JARs that were uploaded and not deleted.
+    pub async fn jars(&self) -> Result<Jars, Error> {
+        self.get("/jars").await
+    }
+
     /// Deletes an uploaded JAR.
     pub async fn delete_jar(&self, jar_id: &str) -> Result<(), Error> {
         self.bare(Method::DELETE, &format!("/jars/{}", segment(jar_id))).await?.success().map(drop)
@@ -119,6 +124,29 @@ impl Client {
         let request =
             StopRequest { target_directory: target.map(str::to_owned), drain: false, trigger_id: trigger.clone() };
         self.trigger(&format!("/jobs/{job}/stop"), &request).await
+    }
+
+    /// How many subtasks each operator is to have. Refused by schedulers that do not change it while a job runs.
+    pub async fn resource_requirements(&self, job: &JobId) -> Result<Requirements, Error> {
+        self.get(&format!("/jobs/{job}/resource-requirements")).await
+    }
+
+    /// Says how many subtasks each operator is to have; it must name all of them. Flink does that when it has the slots, and, in some
+    /// versions, the next checkpoint.
+    pub async fn set_resource_requirements(&self, job: &JobId, requirements: &Requirements) -> Result<(), Error> {
+        let path = format!("/jobs/{job}/resource-requirements");
+        self.transport.json_by(Method::PUT, &path, requirements, self.deadline).await?.success().map(drop)
+    }
+
+    /// How many subtasks each operator has, by its id, from Flink's cache.
+    pub async fn parallelism(&self, job: &JobId) -> Result<BTreeMap<String, u32>, Error> {
+        let answer: Vertices = self.get(&format!("/jobs/{job}")).await?;
+        Ok(answer.vertices.into_iter().map(|vertex| (vertex.id, vertex.parallelism)).collect())
+    }
+
+    /// Asks for a checkpoint now. The same trigger id again is the same one.
+    pub async fn trigger_checkpoint(&self, job: &JobId, trigger: &TriggerId) -> Result<TriggerId, Error> {
+        self.trigger(&format!("/jobs/{job}/checkpoints"), &CheckpointRequest::new(trigger.clone())).await
     }
 
     /// Where a savepoint or a stop stands.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use flink::{
-    CheckpointConfig, Checkpoints, JobId, JobState, JobsOverview, Listing, Operation, Overview, RunRequest,
-    TaskManagers, TriggerId,
+    CheckpointConfig, Checkpoints, Jars, JobId, JobState, JobsOverview, Listing, Operation, Overview, Requirements,
+    RunRequest, TaskManagers, TriggerId,
 };
 
 use crate::{Client, Error};
@@ -37,9 +37,35 @@ pub trait Flink {
         trigger: &TriggerId,
         target: Option<&str>,
     ) -> Result<TriggerId, Error>;
+
+    async fn jars(&self) -> Result<Jars, Error>;
+    async fn resource_requirements(&self, job: &JobId) -> Result<Requirements, Error>;
+    async fn set_resource_requirements(&self, job: &JobId, requirements: &Requirements) -> Result<(), Error>;
+    async fn parallelism(&self, job: &JobId) -> Result<BTreeMap<String, u32>, Error>;
+    async fn trigger_checkpoint(&self, job: &JobId, trigger: &TriggerId) -> Result<TriggerId, Error>;
 }
 
 impl Flink for Client {
+    async fn jars(&self) -> Result<Jars, Error> {
+        self.jars().await
+    }
+
+    async fn resource_requirements(&self, job: &JobId) -> Result<Requirements, Error> {
+        self.resource_requirements(job).await
+    }
+
+    async fn set_resource_requirements(&self, job: &JobId, requirements: &Requirements) -> Result<(), Error> {
+        self.set_resource_requirements(job, requirements).await
+    }
+
+    async fn parallelism(&self, job: &JobId) -> Result<BTreeMap<String, u32>, Error> {
+        self.parallelism(job).await
+    }
+
+    async fn trigger_checkpoint(&self, job: &JobId, trigger: &TriggerId) -> Result<TriggerId, Error> {
+        self.trigger_checkpoint(job, trigger).await
+    }
+
     async fn overview(&self) -> Result<Overview, Error> {
         self.overview().await
     }

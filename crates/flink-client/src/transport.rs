@@ -72,9 +72,20 @@ impl Transport {
 
     /// Posts a JSON body.
     pub async fn json<T: Serialize>(&self, path: &str, body: &T, deadline: Duration) -> Result<Answer, Error> {
+        self.json_by(Method::POST, path, body, deadline).await
+    }
+
+    /// Sends a JSON body.
+    pub async fn json_by<T: Serialize>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &T,
+        deadline: Duration,
+    ) -> Result<Answer, Error> {
         let bytes = serde_json::to_vec(body).expect("requests are plain structures with text keys");
         let body = Full::from(bytes).map_err(|never| match never {}).boxed_unsync();
-        let outgoing = Outgoing { method: Method::POST, path, content_type: Some("application/json"), body };
+        let outgoing = Outgoing { method, path, content_type: Some("application/json"), body };
         self.send(outgoing, deadline).await
     }
 

@@ -25,6 +25,8 @@ const CHUNK: usize = 64 * 1024;
 pub enum JarSource {
     /// A file; Flink gets its name.
     File(PathBuf),
+    /// A file under another name that ends with `.jar`.
+    Named { path: PathBuf, name: String },
     /// Bytes under a name that ends with `.jar`.
     Bytes { name: String, bytes: Bytes },
 }
@@ -52,10 +54,13 @@ impl JarSource {
                 Ok(Content { name, length: bytes.len() as u64, chunks: stream::iter([Ok(bytes)]).boxed() })
             }
             Self::File(path) => {
+                let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                Box::pin(Self::Named { path, name }.open()).await
+            }
+            Self::Named { path, name } => {
                 let failed = |source| Error::File { path: path.display().to_string(), source };
                 let file = tokio::fs::File::open(&path).await.map_err(failed)?;
                 let length = file.metadata().await.map_err(failed)?.len();
-                let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
                 Ok(Content { name, length, chunks: ReaderStream::with_capacity(file, CHUNK).boxed() })
             }
         }

@@ -19,6 +19,33 @@ impl UploadAnswer {
     }
 }
 
+/// The name under which a JAR is uploaded to be run as a job: whoever finds it later knows what it was for.
+pub fn upload_name(job: &JobId, file: &str) -> String {
+    format!("{UPLOADED}{job}-{file}")
+}
+
+const UPLOADED: &str = "flinkctl-";
+
+/// The job that a JAR was uploaded for, by the JAR's id, which is a number of Flink's, `_`, and the JAR's name.
+pub fn uploaded_for(jar_id: &str) -> Option<JobId> {
+    let (_, name) = jar_id.split_once('_')?;
+    let (job, _) = name.strip_prefix(UPLOADED)?.split_once('-')?;
+    JobId::try_from(job.to_owned()).ok()
+}
+
+/// `GET /jars`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Jars {
+    #[serde(default)]
+    pub files: Vec<JarFile>,
+}
+
+/// An uploaded JAR.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct JarFile {
+    pub id: String,
+}
+
 /// Who owns the files of a restored savepoint or checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClaimMode {
@@ -62,6 +89,16 @@ pub struct RunAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_jar_tells_what_it_was_uploaded_for() {
+        let job = JobId::from_bytes([2; 16]);
+        let name = upload_name(&job, "my_job-1.jar");
+        assert_eq!(name, "flinkctl-02020202020202020202020202020202-my_job-1.jar");
+        assert_eq!(uploaded_for(&format!("0c5d8a3e-26c1_{name}")), Some(job));
+        assert_eq!(uploaded_for("0c5d8a3e-26c1_my_job-1.jar"), None);
+        assert_eq!(uploaded_for("0c5d8a3e-26c1_flinkctl-lister.jar"), None);
+    }
 
     #[test]
     fn an_empty_request_is_an_empty_object() {

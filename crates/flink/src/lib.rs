@@ -14,14 +14,16 @@ pub mod listing;
 mod number;
 pub mod operation;
 pub mod option;
+pub mod requirements;
 pub mod version;
 
 pub use checkpoint::{Checkpoint, CheckpointConfig, Checkpoints, Restored};
 pub use cluster::{ConfigEntry, Overview, TaskManager, TaskManagers};
 pub use failure::{ErrorBody, Exceptions, last_words};
 pub use id::{InvalidId, JobId, TriggerId};
-pub use jar::{ClaimMode, RunAnswer, RunRequest, UploadAnswer};
+pub use jar::{ClaimMode, JarFile, Jars, RunAnswer, RunRequest, UploadAnswer};
 pub use job::{Job, JobState, JobStatus, JobsOverview, Tasks};
 pub use listing::{Listing, ListingOutcome, StoredSnapshot};
 pub use operation::{Operation, OperationAnswer, SavepointRequest, StopRequest, TriggerAnswer};
+pub use requirements::{Bounds, CheckpointRequest, Requirement, Requirements, Vertex, Vertices};
 pub use version::{FlinkVersion, InvalidVersion};

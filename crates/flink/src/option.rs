@@ -35,6 +35,8 @@ pub const CHECKPOINT_DIRECTORY_BEFORE_1_20: &str = "state.checkpoints.dir";
 /// Since 1.20; before it [`SAVEPOINT_DIRECTORY_BEFORE_1_20`], which later versions still understand.
 pub const SAVEPOINT_DIRECTORY: &str = "execution.checkpointing.savepoint-dir";
 pub const SAVEPOINT_DIRECTORY_BEFORE_1_20: &str = "state.savepoints.dir";
+pub const SCHEDULER: &str = "jobmanager.scheduler";
+pub const SCHEDULER_MODE: &str = "scheduler-mode";
 pub const HIGH_AVAILABILITY_TYPE: &str = "high-availability.type";
 pub const HIGH_AVAILABILITY_BEFORE_1_17: &str = "high-availability";
 
@@ -50,6 +52,12 @@ pub fn checkpoint_directory(config: &BTreeMap<String, String>) -> Option<&str> {
 /// Where savepoints go that name no target.
 pub fn savepoint_directory(config: &BTreeMap<String, String>) -> Option<&str> {
     first(config, &[SAVEPOINT_DIRECTORY, SAVEPOINT_DIRECTORY_BEFORE_1_20])
+}
+
+/// Whether the scheduler of jobs is one that changes their parallelism while they run, as it is told. In reactive mode it is not told.
+pub fn is_adaptive(config: &BTreeMap<String, String>) -> bool {
+    let says = |key: &str, word: &str| first(config, &[key]).is_some_and(|value| value.eq_ignore_ascii_case(word));
+    says(SCHEDULER, "adaptive") && !says(SCHEDULER_MODE, "reactive")
 }
 
 /// Whether Flink itself brings jobs back after the loss of a JobManager.
@@ -72,6 +80,14 @@ mod tests {
         assert_eq!(checkpoint_directory(&both), Some("file:/new"));
         assert_eq!(checkpoint_directory(&config(&[("state.checkpoints.dir", "file:/old")])), Some("file:/old"));
         assert_eq!(savepoint_directory(&config(&[("state.savepoints.dir", " ")])), None);
+    }
+
+    #[test]
+    fn only_the_adaptive_scheduler_can_be_told() {
+        assert!(is_adaptive(&config(&[("jobmanager.scheduler", "Adaptive")])));
+        assert!(!is_adaptive(&config(&[])));
+        assert!(!is_adaptive(&config(&[("jobmanager.scheduler", "default")])));
+        assert!(!is_adaptive(&config(&[("jobmanager.scheduler", "adaptive"), ("scheduler-mode", "REACTIVE")])));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Consequence {
     Created,
     /// It stops, its jobs with savepoints where they are wanted, and starts again.
     Restarts,
+    /// Flink changes its parallelism while it runs.
+    Rescales,
     /// It stops and stays so.
     Stops,
     /// It does not run, and starts.
@@ -75,7 +77,7 @@ pub fn cluster(present: &FlinkCluster, wanted: &FlinkClusterSpec) -> Change {
 }
 
 /// What a job does with another definition, if nothing happens to its cluster.
-pub fn job(present: &FlinkJob, wanted: &FlinkJobSpec) -> Change {
+pub fn job(present: &FlinkJob, wanted: &FlinkJobSpec, cluster: Option<&FlinkCluster>) -> Change {
     let mut after = present.clone();
     after.spec = wanted.clone();
     let mut change = Change::new("FlinkJob", deployment::name(&present.metadata), Consequence::Nothing);
@@ -86,7 +88,13 @@ pub fn job(present: &FlinkJob, wanted: &FlinkJobSpec) -> Change {
     match (&record.phase, &record.attempt) {
         (JobPhase::Submitting { .. } | JobPhase::Running, Some(attempt)) => {
             if let Some((next, why)) = jobs::changed(&desired, attempt) {
-                change.consequence = if next == JobNext::Restart { Consequence::Restarts } else { Consequence::Stops };
+                let running = record.phase == JobPhase::Running;
+                let in_place = running && is_adaptive(cluster) && jobs::can_be_rescaled(&desired, attempt);
+                change.consequence = match next {
+                    JobNext::Restart if in_place => Consequence::Rescales,
+                    JobNext::Restart => Consequence::Restarts,
+                    JobNext::Stay { .. } | JobNext::Delete => Consequence::Stops,
+                };
                 change.why = Some(why);
             }
         }
@@ -107,6 +115,11 @@ pub fn job(present: &FlinkJob, wanted: &FlinkJobSpec) -> Change {
         _ => {}
     }
     change
+}
+
+/// Whether jobs of the cluster can be given another parallelism while they run.
+fn is_adaptive(cluster: Option<&FlinkCluster>) -> bool {
+    cluster.is_some_and(|cluster| flink::option::is_adaptive(&cluster.spec.flink_configuration()))
 }
 
 /// What cluster and jobs of a deployment do with another declaration; `deployment` has the present metadata and the wanted spec.
@@ -130,7 +143,7 @@ pub fn deployment(
             }
             Effect::ReplaceCluster { cluster: new, .. } => cluster_now.map(|present| cluster(present, &new.spec)),
             Effect::ReplaceJob { job: new, .. } => {
-                present(deployment::name(&new.metadata)).map(|present| job(present, &new.spec))
+                present(deployment::name(&new.metadata)).map(|present| job(present, &new.spec, cluster_now))
             }
             Effect::DeleteCluster { name, .. } => Some(Change::new("FlinkCluster", name, Consequence::Deleted)),
             Effect::DeleteJob { name, .. } => Some(Change::new("FlinkJob", name, Consequence::Deleted)),
@@ -150,7 +163,7 @@ pub fn with_cluster(changes: &mut Vec<Change>, jobs_now: &[&FlinkJob]) {
     for job in jobs_now.iter().filter(|job| desired::job_view(job).live) {
         let name = deployment::name(&job.metadata);
         if let Some(known) = changes.iter_mut().find(|change| change.kind == "FlinkJob" && change.name == name) {
-            if matches!(known.consequence, Consequence::Nothing | Consequence::Later) {
+            if matches!(known.consequence, Consequence::Nothing | Consequence::Later | Consequence::Rescales) {
                 known.consequence = Consequence::Restarts;
                 known.why = Some("its cluster restarts");
             }

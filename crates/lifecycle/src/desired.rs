@@ -93,10 +93,11 @@ pub fn job_view(object: &FlinkJob) -> JobView {
     let Ok(record) = job::status::record(object) else {
         return JobView { name, slots: wanted, live: true, settled: false, supervised, flink_id: None };
     };
+    let grown = record.rescaling.as_ref().map_or(0, |rescaling| rescaling.parallelism);
     let held = record.attempt.as_ref().map_or(wanted, |attempt| attempt.parallelism);
     let (slots, live) = match &record.phase {
         JobPhase::New | JobPhase::Waiting { .. } => (wanted, false),
-        JobPhase::Adopting { .. } | JobPhase::Submitting { .. } | JobPhase::Running => (held, true),
+        JobPhase::Adopting { .. } | JobPhase::Submitting { .. } | JobPhase::Running => (held.max(grown), true),
         JobPhase::Stopping { next, .. } => match next {
             api::record::JobNext::Restart => (held.max(wanted), true),
             _ => (held, true),

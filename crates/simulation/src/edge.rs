@@ -7,8 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use flink::{
-    CheckpointConfig, Checkpoints, JobId, JobState, JobsOverview, Listing, Operation, Overview, RunRequest,
-    TaskManagers, TriggerId,
+    CheckpointConfig, Checkpoints, Jars, JobId, JobState, JobsOverview, Listing, Operation, Overview, Requirements,
+    RunRequest, TaskManagers, TriggerId,
 };
 use flink_client::{Error, Flink as Calls, Refusal};
 use jiff::Timestamp;
@@ -421,6 +421,36 @@ impl Calls for SimFlink {
     async fn delete_jar(&self, jar_id: &str) -> Result<(), Error> {
         let jar = jar_id.to_owned();
         self.call(Class::Ask, || "delete the JAR".into(), move |flink, uid, now| flink.delete_jar(uid, &jar, now)).await
+    }
+
+    async fn jars(&self) -> Result<Jars, Error> {
+        self.call(Class::Ask, || "list the JARs".into(), Flink::jars).await
+    }
+
+    async fn resource_requirements(&self, job: &JobId) -> Result<Requirements, Error> {
+        let job = job.clone();
+        let ask = move |flink: &mut Flink, uid: &str, now| flink.resource_requirements(uid, &job, now);
+        self.call(Class::Ask, || "resource requirements".into(), ask).await
+    }
+
+    async fn set_resource_requirements(&self, job: &JobId, requirements: &Requirements) -> Result<(), Error> {
+        let (job, requirements) = (job.clone(), requirements.clone());
+        let what = format!("require another parallelism of {job}");
+        let order =
+            move |flink: &mut Flink, uid: &str, now| flink.set_resource_requirements(uid, &job, &requirements, now);
+        self.call(Class::Order, || what.clone(), order).await
+    }
+
+    async fn parallelism(&self, job: &JobId) -> Result<BTreeMap<String, u32>, Error> {
+        let job = job.clone();
+        self.call(Class::Ask, || "parallelism".into(), move |flink, uid, now| flink.parallelism(uid, &job, now)).await
+    }
+
+    async fn trigger_checkpoint(&self, job: &JobId, trigger: &TriggerId) -> Result<TriggerId, Error> {
+        let (job, trigger) = (job.clone(), trigger.clone());
+        let what = format!("checkpoint {trigger} of {job}");
+        let order = move |flink: &mut Flink, uid: &str, now| flink.trigger_checkpoint(uid, &job, &trigger, now);
+        self.call(Class::Order, || what.clone(), order).await
     }
 
     async fn cancel_job(&self, job: &JobId) -> Result<(), Error> {

@@ -146,6 +146,23 @@ impl<E: Edge> Actor<E> {
                 manager.client.trigger_savepoint(&job, &trigger, target).await?;
                 Ok(())
             }
+            Effect::DeleteJar { incarnation, jar_id } => {
+                if let Err(error) = of(manager, &incarnation.uid)?.client.delete_jar(jar_id).await {
+                    // If it is still there, the next listing tells.
+                    tracing::info!(jar = jar_id, error = kit::chain(&error), "the JAR is not deleted");
+                }
+                Ok(())
+            }
+            Effect::Rescale { incarnation, job_id, from, to, trigger_id } => {
+                let (manager, job, trigger) = operation(manager, incarnation, job_id, trigger_id)?;
+                let requirements = manager.client.resource_requirements(&job).await?;
+                if let Some(changed) = flink::requirements::changed(&requirements, *from, *to) {
+                    manager.client.set_resource_requirements(&job, &changed).await?;
+                }
+                // Flink changes it with the next checkpoint, which need not be far.
+                manager.client.trigger_checkpoint(&job, &trigger).await?;
+                Ok(())
+            }
             Effect::CancelJob { incarnation, job_id } => {
                 let manager = of(manager, &incarnation.uid)?;
                 Ok(manager.client.cancel_job(&JobId::try_from(job_id.clone())?).await?)

@@ -3,18 +3,18 @@
 //! One kept-alive connection an incarnation, spoken to at the pod's address, so that an answer belongs to that pod.
 //! An answer that did not come is unknown since the first one that did not come.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use api::record::{Attempt, Checkpoints};
-use flink::option;
+use flink::{Requirements, option};
 use flink_client::{Error, Flink};
 use jiff::{SignedDuration, Timestamp};
 use kit::Clock;
 use lifecycle::Reading;
 use lifecycle::cluster::{FlinkView, TaskManagerView};
-use lifecycle::job::{FlinkJobView, OperationView};
+use lifecycle::job::{FlinkJobView, InPlace, OperationView};
 
 use crate::edge::Edge;
 
@@ -22,6 +22,11 @@ const PORT: u16 = 8081;
 const DEADLINE: Duration = Duration::from_secs(3);
 /// A listing runs a program on the JobManager, which looks into remote storage.
 const LISTING_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Between two listings of JARs.
+const JARS_EVERY: Duration = Duration::from_mins(1);
+/// How many earlier attempts of a job may have left a JAR.
+const ATTEMPTS: u64 = 16;
 
 /// Answers of one JobManager pod.
 pub struct JobManager<F> {
@@ -37,10 +42,15 @@ pub struct JobManager<F> {
     /// Since when it has answered, and no job has vanished from its list, by the monotonic clock.
     steady: Option<Duration>,
     highly_available: bool,
+    /// Its scheduler changes the parallelism of jobs that run.
+    adaptive: bool,
     /// `execution.checkpointing.dir`; known, if there is none, once the configuration was read.
     root: Reading<Option<String>>,
     /// `execution.checkpointing.savepoint-dir`, read with it.
     savepoints: Option<String>,
+    /// JARs with the jobs that they were uploaded for, and when they were last listed, by the monotonic clock.
+    jars: Vec<(flink::JobId, String)>,
+    jars_listed: Option<Duration>,
     checkpoints: HashMap<String, (Checkpoints, bool)>,
     failures: HashMap<String, String>,
 }
@@ -60,8 +70,11 @@ impl<F: Flink> JobManager<F> {
             failing: None,
             steady: None,
             highly_available: false,
+            adaptive: false,
             root: Reading::Unknown { why: unknown(), since: now },
             savepoints: None,
+            jars: Vec::new(),
+            jars_listed: None,
             checkpoints: HashMap::new(),
             failures: HashMap::new(),
         }
@@ -91,6 +104,30 @@ impl<F: Flink> JobManager<F> {
             }
         }
         self.asked = Some(self.clock.monotonic());
+        self.list_jars().await;
+    }
+
+    /// Where JARs cannot be listed there are none that could be deleted.
+    async fn list_jars(&mut self) {
+        let now = self.clock.monotonic();
+        if self.flink.known().is_none() || self.jars_listed.is_some_and(|at| now.saturating_sub(at) < JARS_EVERY) {
+            return;
+        }
+        self.jars_listed = Some(now);
+        let files = self.client.jars().await.unwrap_or_default().files;
+        let known = files.into_iter().filter_map(|file| Some((flink::jar::uploaded_for(&file.id)?, file.id)));
+        self.jars = known.collect();
+    }
+
+    /// JARs that were uploaded for the last attempts of a job, each told once a listing.
+    pub fn take_jars(&mut self, uid: &str, last: u64) -> Vec<String> {
+        let attempts = last.saturating_sub(ATTEMPTS).max(1)..=last;
+        let own: Vec<String> = attempts.map(|number| lifecycle::ids::job_id(uid, number)).collect();
+        let is_own = |job: &flink::JobId| own.iter().any(|id| job.as_str() == id);
+        let (taken, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.jars).into_iter().partition(|(job, _)| is_own(job));
+        self.jars = left;
+        taken.into_iter().map(|(_, id)| id).collect()
     }
 
     async fn ask(&mut self, idle: bool) -> Result<(FlinkView, Vec<FlinkJobView>), Error> {
@@ -98,6 +135,7 @@ impl<F: Flink> JobManager<F> {
         let jobs = self.client.jobs_overview().await?.jobs;
         if self.root.known().is_none() {
             let config = self.client.jobmanager_config().await?;
+            self.adaptive = option::is_adaptive(&config);
             self.highly_available = option::is_highly_available(&config);
             self.savepoints = option::savepoint_directory(&config).map(str::to_owned);
             self.root = Reading::Known(option::checkpoint_directory(&config).map(str::to_owned));
@@ -180,6 +218,28 @@ impl<F: Flink> JobManager<F> {
         }
     }
 
+    /// Whether, and how far, Flink changes the parallelism of an execution to `to` while it runs.
+    pub async fn in_place(&self, attempt: &Attempt, to: u32, now: Timestamp) -> Reading<InPlace> {
+        let cannot = |why: String| Reading::Known(InPlace::Cannot { why });
+        if !self.adaptive {
+            return cannot("the scheduler is not the adaptive one".into());
+        }
+        let Ok(id) = flink::JobId::try_from(attempt.job_id.clone()) else {
+            return cannot("it has no id of Flink's".into());
+        };
+        match self.ask_parallelism(&id).await {
+            Ok((requirements, parallelism)) => {
+                Reading::Known(spread(&requirements, &parallelism, attempt.parallelism, to))
+            }
+            Err(error) if error.refusal().is_some() => cannot(kit::chain(&error)),
+            Err(error) => Reading::Unknown { why: kit::chain(&error), since: now },
+        }
+    }
+
+    async fn ask_parallelism(&self, id: &flink::JobId) -> Result<(Requirements, BTreeMap<String, u32>), Error> {
+        Ok((self.client.resource_requirements(id).await?, self.client.parallelism(id).await?))
+    }
+
     /// Why a job failed; Flink shows it a moment after the state.
     pub async fn failure(&mut self, job: &str) -> Option<String> {
         if let Some(known) = self.failures.get(job) {
@@ -248,5 +308,40 @@ impl<F: Flink> JobManager<F> {
             Ok(flink::Operation::NotFound) => OperationView::NotFound,
             Err(_) => OperationView::Unknown,
         }
+    }
+}
+
+/// Operators that follow the job's parallelism are those that have it, or, since all are changed at once, the next one.
+fn spread(requirements: &Requirements, parallelism: &BTreeMap<String, u32>, from: u32, to: u32) -> InPlace {
+    let upper = |number: u32| requirements.iter().filter(move |(_, one)| one.parallelism.upper_bound == number);
+    let asked = if upper(from).next().is_some() { from } else { to };
+    if upper(asked).next().is_none() {
+        return InPlace::Cannot { why: "no operator follows the parallelism of the job".into() };
+    }
+    if asked == from && to > 1 && upper(to).next().is_some() {
+        return InPlace::Cannot { why: format!("an operator that has {to} already could not be told from the others") };
+    }
+    let runs = upper(asked).all(|(id, _)| parallelism.get(id) == Some(&asked));
+    InPlace::Can { asked, running: if runs { asked } else { from } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flink::{Bounds, Requirement};
+
+    #[test]
+    fn operators_tell_by_their_numbers_how_far_a_change_is() {
+        let spread = |asked: [u32; 2], running: [u32; 2]| {
+            let bounds = |upper_bound| Requirement { parallelism: Bounds { lower_bound: 1, upper_bound } };
+            let names = ["source", "sink"].map(str::to_owned);
+            let requirements = names.clone().into_iter().zip(asked.map(bounds)).collect();
+            super::spread(&requirements, &names.into_iter().zip(running).collect(), 2, 4)
+        };
+        assert_eq!(spread([1, 2], [1, 2]), InPlace::Can { asked: 2, running: 2 });
+        assert_eq!(spread([1, 4], [1, 2]), InPlace::Can { asked: 4, running: 2 });
+        assert_eq!(spread([1, 4], [1, 4]), InPlace::Can { asked: 4, running: 4 });
+        assert!(matches!(spread([2, 4], [2, 4]), InPlace::Cannot { .. }), "one has a number of its own");
+        assert!(matches!(spread([1, 8], [1, 8]), InPlace::Cannot { .. }));
     }
 }

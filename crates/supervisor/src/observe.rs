@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use lifecycle::Reading;
 use lifecycle::cluster::{JobView, PodState, PodView, Role, ServiceView};
 use lifecycle::job::{
-    self, BootstrapView, Cluster, ClusterState, Evidence, Found, Looked, OperationView, Outcome, Slots,
+    self, BootstrapView, Cluster, ClusterState, Evidence, Found, InPlace, Looked, OperationView, Outcome, Slots,
 };
 
 use serde::Deserialize;
@@ -317,6 +317,35 @@ pub async fn operation<F: Flink>(record: &JobRecord, target: &str, manager: Opti
             manager.last_savepoint(&attempt.job_id, directory).await
         }
         view => view,
+    }
+}
+
+/// JARs that were uploaded for the job, once they are of no more use; each is told once a listing.
+pub fn jars<F: Flink>(record: &JobRecord, uid: &str, manager: Option<&mut JobManager<F>>) -> Vec<String> {
+    let of_no_use = matches!(record.phase, JobPhase::Running | JobPhase::Ended { .. });
+    match (&record.attempt, manager) {
+        (Some(last), Some(manager)) if of_no_use => manager.take_jars(uid, last.number),
+        _ => Vec::new(),
+    }
+}
+
+/// How Flink changes the parallelism of the execution, while it is to be another one.
+pub async fn in_place<F: Flink>(
+    record: &JobRecord,
+    wanted: u32,
+    manager: Option<&JobManager<F>>,
+    now: Timestamp,
+) -> Reading<InPlace> {
+    let unknown = |why: &str| Reading::Unknown { why: why.to_owned(), since: now };
+    let (JobPhase::Running, Some(attempt)) = (&record.phase, &record.attempt) else {
+        return unknown("it does not run");
+    };
+    let to = record.rescaling.as_ref().map_or(wanted, |rescaling| rescaling.parallelism);
+    let manager =
+        manager.filter(|manager| manager.uid == attempt.incarnation.uid && to != attempt.parallelism && to > 0);
+    match manager {
+        Some(manager) => manager.in_place(attempt, to, now).await,
+        None => unknown("its parallelism is to stay as it is"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Changes of a running job.
 
 use anyhow::{Result, ensure};
-use integration_tests::world::{UP, job_id, status};
+use integration_tests::world::{UP, is_running, job_id, status};
 use integration_tests::{counter, objects};
 use serde_json::json;
 
@@ -26,6 +26,35 @@ pub async fn a_scaled_job_goes_on_from_a_savepoint(world: Shared) -> Result<()> 
     );
     world.counted("scale", job_id(&second), 50).await?;
     Ok(())
+}
+
+pub async fn the_adaptive_scheduler_changes_the_parallelism_of_a_job_that_runs(world: Shared) -> Result<()> {
+    let state = world.state().to_owned();
+    let options = json!({
+        "jobmanager.scheduler": "adaptive",
+        // Flink 2, and before it: no pause after the last change.
+        "jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling": "0 s",
+        "jobmanager.adaptive-scheduler.scaling-interval.min": "0 s",
+    });
+    let cluster = objects::cluster_spec(&state, json!({ "flinkConfiguration": options }));
+    let job = objects::counter_spec(&state, "adaptive-job", json!({ "jobParallelism": 2 }));
+    world.apply(&[objects::deployment("adaptive", &cluster, &[("job", job)])]).await?;
+    let first = world.running("adaptive-job").await?;
+    let id = job_id(&first).to_owned();
+    let before = world.counted("adaptive-job", &id, 50).await?;
+    for parallelism in [3, 2] {
+        let begun = std::time::Instant::now();
+        world.local.kubectl(&["scale", "fj", "adaptive-job", &format!("--replicas={parallelism}")]).await?;
+        let now = world.when("fj", "adaptive-job", "is rescaled", UP, |job| {
+            is_running(job) && job["status"]["jobParallelism"] == parallelism
+        });
+        let now = now.await?;
+        ensure!(job_id(&now) == id, "the same execution goes on: {} and not {id}", job_id(&now));
+        println!("parallelism {parallelism} after {:.1} s", begun.elapsed().as_secs_f64());
+    }
+    world.counted("adaptive-job", &id, before.committed() + 50).await?;
+    world.local.kubectl(&["delete", "fd", "adaptive", "--timeout=90s"]).await?;
+    world.leaves_nothing("adaptive").await
 }
 
 pub async fn changed_arguments_restart_the_job_from_a_savepoint(world: Shared) -> Result<()> {

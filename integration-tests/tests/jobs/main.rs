@@ -36,6 +36,7 @@ fn main() -> ExitCode {
                 "shared-manual"
             ),
             scenario!(changes::a_scaled_job_goes_on_from_a_savepoint, "shared-scale"),
+            scenario!(changes::the_adaptive_scheduler_changes_the_parallelism_of_a_job_that_runs, "adaptive"),
             scenario!(changes::changed_arguments_restart_the_job_from_a_savepoint, "shared-arguments"),
             scenario!(changes::a_job_is_suspended_with_parallelism_zero, "shared-suspend"),
             scenario!(policies::a_failed_job_is_restarted_only_if_its_policy_says_so, "shared-fail"),

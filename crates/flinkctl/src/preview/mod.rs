@@ -192,7 +192,7 @@ fn of_job(present: &Present, wanted: &FlinkJob) -> Preview {
     preview.fields = fields::differing(known.map(|known| &known.spec), &wanted.spec);
     match known {
         Some(known) => {
-            let change = change::job(known, &wanted.spec);
+            let change = change::job(known, &wanted.spec, present.cluster.as_ref());
             preview.changes.extend((!change.is_empty()).then_some(change));
             preview.notes.extend(owner(&known.metadata, "job", &preview.fields));
         }

@@ -99,7 +99,9 @@ fn starts(job: &FlinkJob, changes: &[Change]) -> bool {
 fn view(job: &FlinkJob, changes: &[Change]) -> JobView {
     let mut view = desired::job_view(job);
     match consequence(job, changes) {
-        Some(Consequence::Restarts | Consequence::Starts | Consequence::Created) => view.slots = job.spec.parallelism(),
+        Some(Consequence::Restarts | Consequence::Rescales | Consequence::Starts | Consequence::Created) => {
+            view.slots = job.spec.parallelism();
+        }
         Some(Consequence::Stops | Consequence::Deleted) => view.slots = 0,
         _ => {}
     }

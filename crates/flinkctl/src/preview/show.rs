@@ -72,6 +72,7 @@ fn said(consequence: Consequence) -> (&'static str, Tone) {
         Consequence::Nothing => ("runs on", Tone::Good),
         Consequence::Created => ("is created", Tone::Plain),
         Consequence::Restarts => ("restarts", Tone::Busy),
+        Consequence::Rescales => ("is rescaled while it runs", Tone::Good),
         Consequence::Stops => ("stops", Tone::Busy),
         Consequence::Starts => ("starts", Tone::Busy),
         Consequence::Later => ("counts from its next start", Tone::Plain),

@@ -96,9 +96,34 @@ fn what_a_job_does() {
         (ended(End::Finished), "/restart/restartPolicy", json!("Always"), Nothing),
     ];
     for (present, pointer, value, consequence) in rows {
-        let change = job(&present, &edited(&present.spec, pointer, value.clone()));
+        let change = job(&present, &edited(&present.spec, pointer, value.clone()), Some(&running_cluster()));
         assert_eq!(change.consequence, consequence, "{pointer} {value}");
     }
+}
+
+#[test]
+fn with_the_adaptive_scheduler_a_parallelism_is_changed_while_the_job_runs() {
+    let mut cluster = running_cluster();
+    cluster.spec = edited(&cluster.spec, "/flinkConfiguration", json!({ "jobmanager.scheduler": "adaptive" }));
+    let with = |parallelism: u32, checkpoints: Checkpoints| {
+        let mut job = job_in(JobPhase::Running);
+        let mut record = jobs::status::record(&job).unwrap();
+        let attempt = record.attempt.as_mut().unwrap();
+        (attempt.parallelism, attempt.checkpoints) = (parallelism, checkpoints);
+        job.status = serde_json::from_value(json!({ "record": record })).unwrap();
+        job
+    };
+    let told = |present: &FlinkJob, pointer: &str, value: Value, cluster: &FlinkCluster| {
+        job(present, &edited(&present.spec, pointer, value), Some(cluster)).consequence
+    };
+    let stored = || Checkpoints::Directory { path: "ck".into(), retained: true };
+    let three = || json!(3);
+    assert_eq!(told(&with(2, stored()), "/jobParallelism", three(), &cluster), Consequence::Rescales);
+    assert_eq!(told(&with(2, stored()), "/jobParallelism", three(), &running_cluster()), Consequence::Restarts);
+    assert_eq!(told(&with(2, Checkpoints::Disabled), "/jobParallelism", three(), &cluster), Consequence::Restarts);
+    assert_eq!(told(&with(1, stored()), "/jobParallelism", three(), &cluster), Consequence::Restarts);
+    assert_eq!(told(&with(2, stored()), "/jobParallelism", json!(0), &cluster), Consequence::Stops);
+    assert_eq!(told(&with(2, stored()), "/bootstrap/className", json!("B"), &cluster), Consequence::Restarts);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::recovery::take_up;
 use super::{
     BootstrapView, ClusterState, Effect, Observed, SUBMISSION_GRACE, Step, Waiting, begin_stop, earlier, end as end_as,
-    flink_job, same_incarnation, stop_of,
+    flink_job, same_incarnation, stop_of, tidy,
 };
 use crate::Notice;
 
@@ -35,6 +35,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, end: &End, at: Times
         }
         ClusterState::Starting | ClusterState::Started => {}
     }
+    tidy(observed, &mut step);
     adopt_savepoint(observed, &mut step);
     if mended(observed, &step, end) {
         step.goto(JobPhase::Waiting { since: observed.now });

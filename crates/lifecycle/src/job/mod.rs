@@ -9,6 +9,7 @@ mod commands;
 mod ended;
 mod newest;
 mod recovery;
+mod rescaling;
 mod running;
 pub mod status;
 mod stopping;
@@ -18,11 +19,12 @@ mod waiting;
 
 pub use newest::{Choice, Evidence, Found, Looked, Places, Rule, Stall, places, resolve};
 pub use view::{
-    BootstrapView, Cluster, ClusterState, Desired, Effect, FlinkJobView, JobManager, Observed, OperationView, Outcome,
-    Slots, Step, Waiting,
+    BootstrapView, Cluster, ClusterState, Desired, Effect, FlinkJobView, InPlace, JobManager, Observed, OperationView,
+    Outcome, Slots, Step, Waiting,
 };
 
 pub(crate) use ended::failed_to_start;
+pub(crate) use rescaling::possible as can_be_rescaled;
 pub(crate) use running::changed;
 
 use api::annotations::Action;
@@ -102,6 +104,18 @@ fn initialise(observed: &Observed<'_>, mut step: Step) -> Step {
     step
 }
 
+/// Deletes what a bootstrap has uploaded and could not delete any more. Flink has a copy of what runs.
+fn tidy(observed: &Observed<'_>, step: &mut Step) {
+    let at_work = match &observed.bootstrap {
+        BootstrapView::Absent | BootstrapView::Ended { .. } => false,
+        BootstrapView::Active { .. } | BootstrapView::Leaving { .. } => true,
+    };
+    let Some(manager) = observed.cluster.job_manager.as_ref().filter(|_| !at_work) else { return };
+    let incarnation = api::record::Incarnation { number: manager.number, uid: manager.uid.clone() };
+    let delete = |jar: &String| Effect::DeleteJar { incarnation: incarnation.clone(), jar_id: jar.clone() };
+    step.effects.extend(observed.jars.iter().map(delete));
+}
+
 /// Lets the object go once nothing of it can live.
 fn terminated(observed: &Observed<'_>, mut step: Step) -> Step {
     let last = step.record.attempt.as_ref().filter(|attempt| !same_incarnation(observed, attempt));
@@ -128,6 +142,7 @@ fn end(step: &mut Step, observed: &Observed<'_>, next: JobNext, restore: Option<
         step.record.restore = restore;
     }
     drop_operation(step);
+    step.record.rescaling = None;
     match next {
         JobNext::Restart => step.goto(JobPhase::Waiting { since: observed.now }),
         JobNext::Delete => step.goto(JobPhase::Terminated),

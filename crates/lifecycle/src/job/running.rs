@@ -5,9 +5,10 @@ use api::record::{Attempt, Checkpoints, End, JobNext, Restore, SavepointOperatio
 use api::{RecoveryMode, RestartPolicy};
 
 use super::recovery::{Course, awaits, course, goes_on, silent, told};
+use super::rescaling;
 use super::{
     ClusterState, Desired, Effect, FlinkJobView, Observed, OperationView, Step, Told, Waiting, begin_stop, earlier,
-    finished, flink_job, lost, not_saved, saved, stop_of, until_tasks_run,
+    finished, flink_job, lost, not_saved, saved, stop_of, tidy, until_tasks_run,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -42,10 +43,15 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
         finished(&mut step, observed, job, observed.desired.deleting.then_some(JobNext::Delete));
         return step;
     }
+    if rescaling::step(observed, &mut step, &attempt, job) {
+        checkpoints(observed, &mut step);
+        return step;
+    }
     if let Some(step) = leave(observed, &step, &attempt, job) {
         return step;
     }
     checkpoints(observed, &mut step);
+    tidy(observed, &mut step);
     savepoint(observed, &mut step, &attempt);
     if step.waiting != Waiting::Savepoint {
         step.waiting = if job.ready { Waiting::Settled } else { Waiting::Tasks { state: job.state.clone() } };
@@ -69,7 +75,7 @@ fn after_loss(observed: &Observed<'_>) -> JobNext {
 
 /// A JobManager that does not answer is not a JobManager without jobs.
 fn unreachable(observed: &Observed<'_>, mut step: Step, attempt: &Attempt) -> Step {
-    if let Some((next, _)) = reason_to_leave(observed, attempt)
+    if let Some((next, _)) = reason_to_leave(observed, &step, attempt)
         && next == JobNext::Delete
     {
         begin_stop(&mut step, observed, api::record::Stop::Cancel, next);
@@ -79,7 +85,7 @@ fn unreachable(observed: &Observed<'_>, mut step: Step, attempt: &Attempt) -> St
 }
 
 fn leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt, job: &FlinkJobView) -> Option<Step> {
-    let (next, why) = reason_to_leave(observed, attempt)?;
+    let (next, why) = reason_to_leave(observed, step, attempt)?;
     let mut step = step.clone();
     if let Some(until) = step.record.hold
         && observed.now < until
@@ -102,7 +108,7 @@ fn leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt, job: &FlinkJob
     Some(step)
 }
 
-fn reason_to_leave(observed: &Observed<'_>, attempt: &Attempt) -> Option<(JobNext, &'static str)> {
+fn reason_to_leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt) -> Option<(JobNext, &'static str)> {
     let desired = observed.desired;
     if desired.deleting {
         return Some((JobNext::Delete, "the job is being deleted"));
@@ -114,7 +120,8 @@ fn reason_to_leave(observed: &Observed<'_>, attempt: &Attempt) -> Option<(JobNex
         ClusterState::Restarting => return Some((JobNext::Restart, "the cluster is restarting")),
         ClusterState::Missing | ClusterState::Starting | ClusterState::Started => {}
     }
-    changed(desired, attempt)
+    let rescaling = || (JobNext::Restart, "its parallelism could not be changed while it runs");
+    changed(desired, attempt).or_else(|| rescaling::has_failed(&step.record).then(rescaling))
 }
 
 /// Why an execution is not what is wanted any more, and what follows.
@@ -139,7 +146,7 @@ fn checkpoints(observed: &Observed<'_>, step: &mut Step) {
 }
 
 /// Sees a savepoint through, or asks for the next periodic one.
-fn savepoint(observed: &Observed<'_>, step: &mut Step, attempt: &Attempt) {
+pub(super) fn savepoint(observed: &Observed<'_>, step: &mut Step, attempt: &Attempt) {
     let Some(operation) = step.record.operation.clone() else {
         periodic(observed, step, attempt);
         return;

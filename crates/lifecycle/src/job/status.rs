@@ -205,6 +205,10 @@ fn summary(step: &Step) -> (&'static str, String) {
             (reasons::RECOVERING, message)
         }
         (JobPhase::Waiting { .. }, Waiting::NewestState { .. }) => (reasons::RESTORE_POINT_UNKNOWN, message),
+        (JobPhase::Running, Waiting::Rescale { .. }) => (reasons::UPDATING, message),
+        (JobPhase::Running, Waiting::Slots { wanted, most, .. }) if wanted > most => {
+            (reasons::NOT_ENOUGH_SLOTS, message)
+        }
         (JobPhase::Running, Waiting::Held { .. }) => {
             let why = step.record.savepoint_failure.as_deref().map_or_else(String::new, |why| format!("; {why}"));
             (reasons::SAVEPOINT_FAILED, format!("{message}{why}"))
@@ -295,7 +299,7 @@ pub fn explain(waiting: &Waiting) -> String {
         Waiting::Recovery { why, until: Some(until) } => {
             format!("Flink's high availability may bring it back: {why}; it is not waited for after {until:.0}")
         }
-        Waiting::Submission { detail } | Waiting::Trouble { detail } => detail.clone(),
+        Waiting::Submission { detail } | Waiting::Trouble { detail } | Waiting::Rescale { detail } => detail.clone(),
         Waiting::Tasks { state } => format!("Flink says {state}; not all tasks run"),
         Waiting::Savepoint => "a savepoint is in progress".into(),
         Waiting::Cancellation => "Flink cancels the job".into(),

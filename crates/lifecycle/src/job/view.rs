@@ -19,6 +19,10 @@ pub struct Observed<'a> {
     pub checkpoints: Reading<Checkpoints>,
     /// How the operation that the record names stands; read while there is one.
     pub operation: OperationView,
+    /// Ids of JARs on the JobManager that were uploaded for an attempt of this job.
+    pub jars: Vec<String>,
+    /// How Flink changes the parallelism of the execution; read while it is to be another one.
+    pub in_place: Reading<InPlace>,
     /// What the last attempt left behind; read when the newest state is to be found out.
     pub evidence: Reading<Looked>,
     pub now: Timestamp,
@@ -172,6 +176,19 @@ pub enum OperationView {
     },
 }
 
+/// Whether Flink can change the parallelism of an execution while it runs, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum InPlace {
+    Cannot {
+        why: String,
+    },
+    /// What is asked of it, and what runs.
+    Can {
+        asked: u32,
+        running: u32,
+    },
+}
+
 /// One thing to do in the world. Idempotent; names what it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
@@ -194,6 +211,18 @@ pub enum Effect {
         job_id: String,
         trigger_id: String,
         directory: String,
+    },
+    DeleteJar {
+        incarnation: Incarnation,
+        jar_id: String,
+    },
+    /// Has Flink change the parallelism, with a checkpoint to go on from.
+    Rescale {
+        incarnation: Incarnation,
+        job_id: String,
+        from: u32,
+        to: u32,
+        trigger_id: String,
     },
     CancelJob {
         incarnation: Incarnation,
@@ -245,6 +274,10 @@ pub enum Waiting {
         state: String,
     },
     Savepoint,
+    /// Flink changes the parallelism while the job runs.
+    Rescale {
+        detail: String,
+    },
     Cancellation,
     NewestState {
         why: String,

@@ -2,15 +2,16 @@
 
 use api::annotations::Action;
 use api::record::{
-    Attempt, Checkpoints, Command, End, Incarnation, JobNext, JobPhase, JobRecord, Restore, SavepointOperation, Stop,
+    Attempt, Checkpoints, Command, End, Incarnation, JobNext, JobPhase, JobRecord, Rescaling, Restore,
+    SavepointOperation, Stop,
 };
 use api::{OnFailure, RecoveryMode, RestartPolicy};
 use jiff::{SignedDuration, Timestamp};
 use lifecycle::Reading;
 use lifecycle::command::{Request, Requested};
 use lifecycle::job::{
-    self, BootstrapView, Cluster, ClusterState, Desired, Evidence, FlinkJobView, Found, JobManager, Looked, Observed,
-    OperationView, Outcome, Slots, Step,
+    self, BootstrapView, Cluster, ClusterState, Desired, Evidence, FlinkJobView, Found, InPlace, JobManager, Looked,
+    Observed, OperationView, Outcome, Slots, Step,
 };
 
 use crate::table::Row;
@@ -39,6 +40,8 @@ pub struct Case {
     pub bootstrap: BootstrapView,
     pub checkpoints: Reading<Checkpoints>,
     pub operation: OperationView,
+    pub jars: Vec<String>,
+    pub in_place: Reading<InPlace>,
     pub evidence: Reading<Looked>,
     pub now: Timestamp,
 }
@@ -121,6 +124,8 @@ pub fn case(phase: JobPhase) -> Case {
         bootstrap: BootstrapView::Absent,
         checkpoints: unknown(),
         operation: OperationView::Unknown,
+        jars: vec![],
+        in_place: Reading::Known(InPlace::Cannot { why: "the scheduler is another one".into() }),
         evidence: unknown(),
         now: at(NOW),
     }
@@ -266,6 +271,33 @@ impl Case {
         })
     }
 
+    /// To run with parallelism 3 in place of 2; Flink can change it, is asked for this, and runs that.
+    pub fn rescaling(self, asked: u32, running: u32) -> Self {
+        self.with(|case| {
+            case.desired.parallelism = 3;
+            case.in_place = Reading::Known(InPlace::Can { asked, running });
+        })
+    }
+
+    /// That is recorded, and Flink was asked so many seconds ago.
+    pub fn asked(self, seconds: Option<i64>) -> Self {
+        self.with(|case| {
+            let asked = seconds.map(ago);
+            let checkpoint = asked.map(|since| SavepointOperation { trigger_id: "t1".into(), since });
+            case.record.rescaling = Some(Rescaling { parallelism: 3, asked, checkpoint, given_up: false });
+        })
+    }
+
+    /// Nothing disruptive is to be tried for a while.
+    pub fn held(self) -> Self {
+        self.with(|case| case.record.hold = Some(at(1010)))
+    }
+
+    /// It was tried in vain.
+    pub fn given_up(self) -> Self {
+        self.with(|case| case.record.rescaling.as_mut().unwrap().given_up = true)
+    }
+
     /// It is being stopped for so many seconds.
     pub fn since(&mut self, seconds: i64) {
         if let JobPhase::Stopping { since, .. } = &mut self.record.phase {
@@ -311,6 +343,8 @@ impl Case {
             bootstrap: self.bootstrap.clone(),
             checkpoints: self.checkpoints.clone(),
             operation: self.operation.clone(),
+            jars: self.jars.clone(),
+            in_place: self.in_place.clone(),
             evidence: self.evidence.clone(),
             now: self.now,
         }

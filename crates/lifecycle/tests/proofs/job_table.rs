@@ -6,7 +6,7 @@ use api::RestartPolicy::{Always, Never, OnlyIfFailed};
 use api::record::{Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use jiff::SignedDuration;
 use lifecycle::Reading;
-use lifecycle::job::{BootstrapView, ClusterState, OperationView, Outcome};
+use lifecycle::job::{BootstrapView, ClusterState, InPlace, OperationView, Outcome};
 
 use crate::job_case::*;
 use crate::table::{Row, render};
@@ -230,6 +230,86 @@ fn runs() -> Vec<Row> {
     rows
 }
 
+fn tidies_up() -> Vec<Row> {
+    let left = |case: Case| case.with(|case| case.jars = vec!["1_a.jar".into()]);
+    vec![
+        left(running()).row("running, a JAR of its bootstrap is left"),
+        left(running()).bootstrap(active(1)).row("running, a JAR of its bootstrap is left, which is at work"),
+        left(ended(End::Finished)).row("finished, a JAR of its bootstrap is left"),
+        left(submitting()).bootstrap(active(1)).row("submitting, its JAR is there"),
+    ]
+}
+
+fn rescales() -> Vec<Row> {
+    let asked = |seconds| running().rescaling(2, 2).asked(seconds);
+    vec![
+        running().rescaling(2, 2).row("rescaled in place"),
+        running().rescaling(2, 2).with(|case| case.in_place = unknown()).row("rescaled in place, Flink does not tell"),
+        running()
+            .rescaling(2, 2)
+            .with(|case| case.attempt().checkpoints = Checkpoints::Disabled)
+            .row("rescaled, without checkpoints: not in place"),
+        running()
+            .rescaling(2, 2)
+            .with(|case| case.desired.digest = "d2".into())
+            .row("rescaled and changed: not in place"),
+        running().rescaling(2, 2).with(|case| case.attempt().parallelism = 1).row("rescaled from 1: not in place"),
+        asked(None).row("rescaling, recorded"),
+        asked(None).saving(5).row("rescaling, recorded, while a savepoint is taken: later"),
+        asked(None).with(|case| case.cluster.slots = none_free()).row("rescaling, recorded, too few slots"),
+        asked(None)
+            .with(|case| (case.cluster.slots, case.attempt().parallelism) = (none_free(), 4))
+            .row("rescaling to less, recorded, too few slots"),
+        asked(None).with(|case| case.desired.parallelism = 4).row("rescaling, recorded, another parallelism is wanted"),
+        asked(None).with(|case| case.desired.parallelism = 2).row("rescaling, recorded, and taken back"),
+        asked(None)
+            .with(|case| case.in_place = Reading::Known(InPlace::Cannot { why: "refused".into() }))
+            .row("rescaling, recorded, Flink cannot"),
+        asked(None).with(|case| case.in_place = unknown()).row("rescaling, recorded, Flink does not tell"),
+        asked(Some(5)).row("rescaling, Flink was asked and has not heard of it"),
+        running().rescaling(3, 2).asked(Some(5)).row("rescaling, Flink is at it"),
+        running().rescaling(3, 3).asked(Some(5)).flink("RESTARTING").row("rescaling, its tasks start"),
+        running().rescaling(3, 3).asked(Some(5)).row("rescaling, done"),
+        running().rescaling(3, 2).asked(Some(20)).row("rescaling, another checkpoint is due"),
+        running()
+            .rescaling(3, 2)
+            .asked(Some(5))
+            .with(|case| case.desired.parallelism = 2)
+            .row("rescaling, Flink is at it, and it is to be undone"),
+        running()
+            .rescaling(3, 2)
+            .asked(Some(5))
+            .with(|case| case.in_place = unknown())
+            .row("rescaling, Flink is silent"),
+        running()
+            .rescaling(3, 2)
+            .asked(Some(120))
+            .with(|case| case.in_place = unknown())
+            .row("rescaling, silent for long"),
+        running().rescaling(3, 2).asked(Some(130)).given_up().held().row("rescaling given up, held"),
+        running()
+            .rescaling(3, 2)
+            .asked(Some(130))
+            .given_up()
+            .with(|case| case.desired.parallelism = 2)
+            .row("rescaling given up, and not wanted any more"),
+        running().rescaling(3, 2).asked(Some(120)).row("rescaling, for too long"),
+        running()
+            .rescaling(3, 2)
+            .asked(Some(5))
+            .with(|case| case.in_place = Reading::Known(InPlace::Cannot { why: "refused".into() }))
+            .row("rescaling, Flink refuses"),
+        running()
+            .rescaling(3, 2)
+            .asked(Some(5))
+            .with(|case| case.desired.digest = "d2".into())
+            .row("rescaling, changed"),
+        running().rescaling(3, 2).asked(Some(5)).deleting().row("rescaling, deleted"),
+        running().rescaling(3, 2).asked(Some(5)).replaced().row("rescaling, JobManager lost"),
+        running().rescaling(3, 2).asked(Some(5)).asks(api::annotations::Action::Stop).row("rescaling, STOP"),
+    ]
+}
+
 fn recovers() -> Vec<Row> {
     let lost = || running().replaced();
     let save = || stopping(stop_with_savepoint(), stay());
@@ -442,7 +522,10 @@ impl Case {
 }
 
 pub fn rows() -> Vec<Row> {
-    [new(), waits(), submits(), runs(), recovers(), stops(), ends(), is_forced()].into_iter().flatten().collect()
+    [new(), waits(), submits(), runs(), tidies_up(), rescales(), recovers(), stops(), ends(), is_forced()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use flink::checkpoint::{Externalization, Summary};
 use flink::cluster::{ConfigEntry, Resource, config_map};
 use flink::{
-    CheckpointConfig, Checkpoints, Job, JobId, JobState, JobsOverview, Listing, Operation, Overview, RunRequest,
-    TaskManager, TaskManagers, Tasks, TriggerId,
+    Bounds, CheckpointConfig, Checkpoints, JarFile, Jars, Job, JobId, JobState, JobsOverview, Listing, Operation,
+    Overview, Requirement, Requirements, RunRequest, TaskManager, TaskManagers, Tasks, TriggerId,
 };
 use flink_client::{Error, Refusal};
 use jiff::Timestamp;
@@ -20,6 +20,13 @@ use super::manager::Manager;
 use super::program::Program;
 use super::refusal;
 use super::settings::Millis;
+
+/// The greatest parallelism that a job can be given, unless it says otherwise itself.
+const MOST: u32 = 128;
+
+fn vertex(number: usize) -> String {
+    format!("{:032x}", number + 1)
+}
 
 impl Flink {
     /// The JobManager, if it answers at all.
@@ -179,9 +186,9 @@ impl Flink {
     }
 
     /// The JARs that were uploaded.
-    pub fn jars(&mut self, uid: &str, now: Timestamp) -> Result<Vec<String>, Error> {
+    pub fn jars(&mut self, uid: &str, now: Timestamp) -> Result<Jars, Error> {
         let (index, _) = self.leading(uid, || "GET /jars".to_owned(), now)?;
-        Ok(self.managers[index].jars.clone())
+        Ok(Jars { files: self.managers[index].jars.iter().map(|id| JarFile { id: id.clone() }).collect() })
     }
 
     pub fn run_jar(&mut self, uid: &str, jar_id: &str, request: &RunRequest, now: Timestamp) -> Result<JobId, Error> {
@@ -208,7 +215,10 @@ impl Flink {
                 let kept = self.ground.kept.get_mut(&manager.cluster).filter(|_| manager.config.highly_available);
                 if let Some(kept) = kept {
                     let pointer = execution.point.clone();
-                    kept.jobs.insert(id.clone(), KeptJob { request: request.clone(), pointer, submitted: now });
+                    kept.jobs.insert(
+                        id.clone(),
+                        KeptJob { request: request.clone(), pointer, bounds: None, submitted: now },
+                    );
                 }
                 Ok(id)
             }
@@ -345,39 +355,75 @@ impl Flink {
         Ok(trigger.clone())
     }
 
-    /// Wants a job to run with a parallelism within these bounds, which takes effect at its next checkpoint.
-    pub fn require(&mut self, uid: &str, job: &JobId, (lower, upper): (u32, u32), now: Timestamp) -> Result<(), Error> {
+    /// Wants the vertices of a job to run with so many tasks, which takes effect at its next checkpoint.
+    pub fn set_resource_requirements(
+        &mut self,
+        uid: &str,
+        job: &JobId,
+        wanted: &Requirements,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let call = || format!("PUT /jobs/{job}/resource-requirements");
+        let known = self.resource_requirements(uid, job, now)?;
         let (index, now) = self.leading(uid, call, now)?;
-        if lower == 0 || lower > upper {
-            let reason = format!("The requested lower bound [{lower}] is higher than the upper bound [{upper}].");
-            return Err(refusal::refused(call(), 400, Refusal::Other, reason));
+        let fault = |reason: String| Err(refusal::refused(call(), 400, Refusal::Other, reason));
+        if let Some(missing) = known.keys().find(|id| !wanted.contains_key(*id)) {
+            return fault(format!("The request is incomplete, missing job vertex [{missing}]."));
         }
-        let adaptive = self.managers[index].config.adaptive;
-        let known = self.with(index, job, now, |execution, _| {
-            let lives = execution.stage != Stage::Over;
-            if lives && adaptive {
-                (execution.lower, execution.upper) = (lower, upper);
+        for Requirement { parallelism: Bounds { lower_bound, upper_bound } } in wanted.values() {
+            if *lower_bound == 0 || lower_bound > upper_bound || *upper_bound > MOST {
+                return fault(format!("The requested bounds [{lower_bound}, {upper_bound}] cannot be."));
             }
-            lives
+        }
+        let bounds = self.with(index, job, now, |execution, _| {
+            let follows = execution.program.vertices(execution.submitted).iter().zip(wanted.values());
+            let bounds = follows.filter(|(follows, _)| **follows).map(|(_, one)| one.parallelism).next();
+            let bounds = bounds.map_or((execution.lower, execution.upper), |one| (one.lower_bound, one.upper_bound));
+            (execution.lower, execution.upper) = bounds;
+            bounds
         });
-        match known {
-            Some(true) if adaptive => Ok(()),
-            Some(true) => {
-                let reason = "UnsupportedOperationException: The DefaultScheduler does not support changing the \
-                              parallelism without a job restart.";
-                Err(refusal::refused(call(), 500, Refusal::Other, reason))
-            }
-            _ => Err(refusal::no_such_job(call(), 500, job)),
+        let cluster = &self.managers[index].cluster;
+        if let Some(kept) = self.ground.kept.get_mut(cluster).and_then(|kept| kept.jobs.get_mut(job)) {
+            kept.bounds = bounds;
         }
+        self.plan();
+        Ok(())
     }
 
-    /// What a job is required to run with, and what it runs with.
-    pub fn requirements(&mut self, uid: &str, job: &JobId, now: Timestamp) -> Result<((u32, u32), u32), Error> {
+    /// What the vertices of a job are required to run with.
+    pub fn resource_requirements(&mut self, uid: &str, job: &JobId, now: Timestamp) -> Result<Requirements, Error> {
         let call = || format!("GET /jobs/{job}/resource-requirements");
         let (index, _) = self.leading(uid, call, now)?;
-        let execution = self.job(index, job).ok_or_else(|| refusal::no_such_job(call(), 500, job))?;
-        Ok(((execution.lower, execution.upper), execution.parallelism))
+        let execution = self.job(index, job).filter(|one| one.stage != Stage::Over);
+        let execution = execution.ok_or_else(|| refusal::no_such_job(call(), 500, job))?;
+        if !execution.config.adaptive || execution.program.kind == super::Kind::Batch {
+            let reason = "UnsupportedOperationException: The DefaultScheduler does not support changing the \
+                          parallelism without a job restart.";
+            return Err(refusal::refused(call(), 500, Refusal::Other, reason));
+        }
+        let bounds = |follows| {
+            let (lower_bound, upper_bound) = if follows { (execution.lower, execution.upper) } else { (1, 1) };
+            Bounds { lower_bound, upper_bound }
+        };
+        let follows = execution.program.vertices(execution.submitted).iter().enumerate();
+        Ok(follows.map(|(number, follows)| (vertex(number), Requirement { parallelism: bounds(*follows) })).collect())
+    }
+
+    /// How many tasks the vertices of a job have, from the cache.
+    pub fn parallelism(&mut self, uid: &str, job: &JobId, now: Timestamp) -> Result<BTreeMap<String, u32>, Error> {
+        let call = || format!("GET /jobs/{job}");
+        let (index, now) = self.leading(uid, call, now)?;
+        let Some(execution) = self.job(index, job) else { return Err(refusal::no_such_job(call(), 404, job)) };
+        let refresh = execution.config.refresh;
+        let parallelism = match execution.vertices_shown {
+            Some((since, known)) if now < since + refresh => known,
+            _ => execution.parallelism,
+        };
+        if execution.vertices_shown.is_none_or(|(since, _)| now >= since + refresh) {
+            execution.vertices_shown = Some((now, parallelism));
+        }
+        let follows = execution.program.vertices(execution.submitted).iter().enumerate();
+        Ok(follows.map(|(number, follows)| (vertex(number), if *follows { parallelism } else { 1 })).collect())
     }
 
     fn job(&mut self, index: usize, job: &JobId) -> Option<&mut Execution> {
@@ -409,7 +455,7 @@ fn shown(job: &Execution) -> Job {
 }
 
 fn tasks(job: &Execution) -> Tasks {
-    let total = job.program.tasks(job.parallelism);
+    let total = job.program.tasks(job.submitted, job.parallelism);
     let none = Tasks { total, ..Tasks::default() };
     match job.stage {
         Stage::Initializing(_) => Tasks::default(),

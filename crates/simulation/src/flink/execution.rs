@@ -54,6 +54,7 @@ pub(super) struct Execution {
     pub stage: Stage,
     pub start: Millis,
     pub end: Millis,
+    pub submitted: u32,
     /// What it runs with, and the bounds of what it may.
     pub parallelism: u32,
     pub lower: u32,
@@ -85,6 +86,7 @@ pub(super) struct Execution {
     /// What cached endpoints show, and since when.
     pub shown: Option<(Millis, Checkpoints)>,
     pub failure_shown: Option<(Millis, Option<String>)>,
+    pub vertices_shown: Option<(Millis, u32)>,
 }
 
 /// What a step of a job may touch.
@@ -126,6 +128,7 @@ impl Execution {
             stage: Stage::Initializing(around.now + around.ground.settings.initializing),
             start: around.now,
             end: -1,
+            submitted: parallelism,
             parallelism,
             lower: 1,
             upper: parallelism,
@@ -150,6 +153,7 @@ impl Execution {
             failure: None,
             shown: None,
             failure_shown: None,
+            vertices_shown: None,
         }
     }
 

@@ -64,6 +64,8 @@ pub(super) struct KeptJob {
     pub request: RunRequest,
     /// The newest checkpoint.
     pub pointer: Option<super::execution::Point>,
+    /// The parallelism that was required since.
+    pub bounds: Option<(u32, u32)>,
     pub submitted: Millis,
 }
 

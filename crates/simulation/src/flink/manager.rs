@@ -114,11 +114,12 @@ impl Manager {
 
     fn recover(&mut self, now: Millis, kinds: &BTreeMap<String, Kind>, ground: &mut Ground) {
         let jobs = ground.kept.get(&self.cluster).map(|kept| kept.jobs.clone()).unwrap_or_default();
-        for (id, KeptJob { request, pointer, submitted }) in jobs {
+        for (id, KeptJob { request, pointer, bounds, submitted }) in jobs {
             let kind = request.entry_class.as_ref().and_then(|class| kinds.get(class));
             let Some(program) = kind.and_then(|kind| Program::new(*kind, &request).ok()) else { continue };
             let mut job = self.execution(id, program, &request, now, ground);
             (job.point, job.start) = (pointer, submitted);
+            (job.lower, job.upper) = bounds.unwrap_or((job.lower, job.upper));
             job.newest = job.point.as_ref().filter(|point| !point.named).and_then(|point| point.path.clone());
             self.jobs.push(job);
         }

@@ -92,13 +92,19 @@ impl Program {
         })
     }
 
-    /// How many tasks there are. Source and writer have one each, whatever the parallelism; what can be chained is one task.
-    pub fn tasks(&self, parallelism: u32) -> u32 {
-        match (self.kind, parallelism) {
-            (Kind::Fail, 1) => 1,
-            (Kind::Counter, 2..) => 2 + parallelism,
-            _ => 1 + parallelism,
+    /// Of each vertex, whether it follows the parallelism of the job. Source and writer have one task each; what could be chained at
+    /// submission is one vertex for ever.
+    pub fn vertices(&self, submitted: u32) -> &'static [bool] {
+        match (self.kind, submitted) {
+            (Kind::Fail, 1) => &[true],
+            (Kind::Counter, 2..) => &[false, true, false],
+            _ => &[false, true],
         }
+    }
+
+    /// How many tasks there are.
+    pub fn tasks(&self, submitted: u32, parallelism: u32) -> u32 {
+        self.vertices(submitted).iter().map(|follows| if *follows { parallelism } else { 1 }).sum()
     }
 }
 

@@ -290,11 +290,23 @@ fn an_adaptive_job_changes_its_parallelism_at_the_next_checkpoint() {
     let mut world = World::new(&[("jobmanager.scheduler", "adaptive")]);
     world.run(JM, 1, None).unwrap();
     world.pass(5000);
-    assert_eq!(world.flink.requirements(JM, &id(1), world.now).unwrap(), ((1, 2), 2));
-    world.flink.require(JM, &id(1), (1, 1), world.now).unwrap();
+    let numbers = |world: &mut World| {
+        let wanted = world.flink.resource_requirements(JM, &id(1), world.now).unwrap();
+        let running = world.flink.parallelism(JM, &id(1), world.now).unwrap();
+        let upper: Vec<u32> = wanted.values().map(|one| one.parallelism.upper_bound).collect();
+        (upper, running.into_values().collect::<Vec<u32>>())
+    };
+    assert_eq!(numbers(&mut world), (vec![1, 2, 1], vec![1, 2, 1]), "source and writer have one task");
+    let known = world.flink.resource_requirements(JM, &id(1), world.now).unwrap();
+    let wanted = flink::requirements::changed(&known, 2, 1).unwrap();
+    world.flink.set_resource_requirements(JM, &id(1), &wanted, world.now).unwrap();
     world.flink.trigger_checkpoint(JM, &id(1), &trigger(1), world.now).unwrap();
-    world.pass(600);
-    assert_eq!(world.flink.requirements(JM, &id(1), world.now).unwrap(), ((1, 1), 1));
+    assert_eq!(numbers(&mut world), (vec![1, 1, 1], vec![1, 2, 1]), "not yet");
+    world.pass(4000);
+    assert_eq!(numbers(&mut world), (vec![1, 1, 1], vec![1, 1, 1]));
+    let one = wanted.into_iter().take(1).collect();
+    let refused = world.flink.set_resource_requirements(JM, &id(1), &one, world.now).unwrap_err();
+    assert!(refused.to_string().contains("incomplete"), "{refused}");
     assert_eq!(world.state(JM, 1), Some(JobState::Running));
     world.pass(5000);
     assert_eq!(world.flink.ledger().facts(), []);

@@ -53,6 +53,8 @@ pub enum Act {
     PodGone(String),
     /// Flink lists what it brings back.
     Recovers,
+    /// Flink gives what runs the parallelism that it was asked for.
+    Rescales,
     Checkpoint,
     Completes {
         operation: usize,
@@ -83,6 +85,7 @@ impl Act {
                 | Self::Job(Fate::Done)
                 | Self::BootstrapAsks
                 | Self::BootstrapSubmits
+                | Self::Rescales
                 | Self::Completes { success: true, .. }
         )
     }
@@ -246,6 +249,10 @@ impl World {
             }
             Act::PodGone(uid) => self.remove_pod(&uid),
             Act::Recovers => self.recover(),
+            Act::Rescales => {
+                let running = self.executions.iter_mut().filter(|execution| execution.state == State::Running);
+                running.for_each(|execution| execution.parallelism = execution.asked);
+            }
             Act::Checkpoint => {
                 take(&mut self.budget.checkpoints);
                 let running = self.executions.iter().find(|execution| execution.state == State::Running);

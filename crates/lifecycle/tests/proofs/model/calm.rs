@@ -38,6 +38,7 @@ impl World {
             }
         }
         self.act(Act::Recovers, laws);
+        self.act(Act::Rescales, laws);
         self.act(Act::Tick, laws);
     }
 
@@ -80,9 +81,7 @@ impl World {
         if self.living() != usize::from(self.runs()) {
             return Some(format!("{} executions live", self.living()));
         }
-        let digest = format!("d{}", job.spec);
-        let current = job.record.attempt.as_ref().is_some_and(|attempt| attempt.digest == digest);
-        (self.runs() && !current).then(|| "an old version runs".into())
+        (self.runs() && !self.is_current(laws)).then(|| "an old version runs".into())
     }
 }
 

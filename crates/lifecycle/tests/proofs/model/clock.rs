@@ -59,6 +59,11 @@ fn each_of_job(record: &mut JobRecord, mut change: impl FnMut(&mut Timestamp, Ti
         | JobPhase::Terminated => {}
     }
     record.hold.iter_mut().for_each(|hold| change(hold, 1));
+    if let Some(rescaling) = &mut record.rescaling {
+        // Two minutes.
+        rescaling.asked.iter_mut().for_each(|asked| change(asked, 6));
+        rescaling.checkpoint.iter_mut().for_each(|checkpoint| change(&mut checkpoint.since, 1));
+    }
 }
 
 fn each_of_cluster(record: &mut ClusterRecord, mut change: impl FnMut(&mut Timestamp, Ticks)) {
@@ -96,6 +101,10 @@ pub fn plain_job(record: &mut JobRecord, positions: usize) {
     // All tasks of this world run at once.
     if let Some(operation) = &mut record.operation {
         operation.since = long_ago();
+    }
+    // Who asks for a checkpoint does not look what becomes of it.
+    if let Some(checkpoint) = record.rescaling.as_mut().and_then(|rescaling| rescaling.checkpoint.as_mut()) {
+        checkpoint.trigger_id.clear();
     }
     // What was completed up to now is forgotten: a time on storage's clock.
     if let Some(forgotten) = record.attempt.as_mut().and_then(|attempt| attempt.forgotten.as_mut())

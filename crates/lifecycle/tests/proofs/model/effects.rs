@@ -113,6 +113,13 @@ impl World {
             Effect::TriggerSavepoint { incarnation, job_id, trigger_id, directory } => {
                 self.operate(&incarnation, &job_id, trigger_id, directory, false);
             }
+            Effect::Rescale { incarnation, job_id, to, .. } => {
+                if let Some(execution) = self.execution(&incarnation.uid, &job_id) {
+                    execution.asked = to;
+                }
+            }
+            // JARs do not matter in this world.
+            Effect::DeleteJar { .. } => {}
             Effect::CancelJob { incarnation, job_id } => self.cancel(&incarnation.uid, &job_id),
             Effect::AddFinalizer => {
                 if let Some(object) = self.job.as_mut().filter(|object| *object == on && !object.deleting) {
@@ -224,7 +231,9 @@ impl World {
         }
         self.witness.last_started = attempt.number;
         let job_manager = attempt.incarnation.uid.clone();
-        self.executions.push(Execution { attempt: attempt.number, job_manager, state: State::Running });
+        let (parallelism, state) = (attempt.parallelism, State::Running);
+        let execution = Execution { attempt: attempt.number, job_manager, state, parallelism, asked: parallelism };
+        self.executions.push(execution);
         job::Outcome::Submitted
     }
 }

@@ -1,18 +1,19 @@
 //! How the world looks to a supervisor. What cannot be read is unknown.
 
 use api::RescalePolicy;
-use api::record::{Checkpoints, ClusterNext, ClusterPhase, ClusterRecord, JobPhase, JobRecord, Restore, Stop};
+use api::record::{Attempt, Checkpoints, ClusterNext, ClusterPhase, ClusterRecord, JobPhase, JobRecord, Restore, Stop};
 use jiff::{SignedDuration, Timestamp};
 use lifecycle::cluster::{self, FlinkView, JobView, PodState, PodView};
 use lifecycle::command::{Request, Requested};
 use lifecycle::job::{
-    self, BootstrapView, Cluster, ClusterState, Evidence, FlinkJobView, Found, JobManager, Looked, OperationView, Slots,
+    self, BootstrapView, Cluster, ClusterState, Evidence, FlinkJobView, Found, InPlace, JobManager, Looked,
+    OperationView, Slots,
 };
 use lifecycle::{Reading, ids};
 
-use super::Laws;
 use super::clock;
 use super::world::{Course, Name, Object, Pod, Progress, Seen, Silence, State, World};
+use super::{Laws, wanted};
 use crate::job_case::UID;
 
 /// The serial stands for the resourceVersion.
@@ -47,14 +48,15 @@ fn cluster_desired(object: &Object<ClusterRecord>) -> cluster::Desired {
 }
 
 fn job_desired(object: &Object<JobRecord>, laws: &Laws) -> job::Desired {
+    let (digest, parallelism) = wanted(object.spec, laws);
     job::Desired {
         uid: UID.into(),
         deleting: object.deleting,
         deleting_since: None,
         force_delete: false,
         supervised: object.supervised,
-        parallelism: 1,
-        digest: format!("d{}", object.spec),
+        parallelism,
+        digest,
         savepoint_automatic: laws.savepoints_are_automatic,
         savepoint_path: None,
         recorded_savepoint: None,
@@ -185,6 +187,8 @@ impl World {
                 told(&manager, |_| Checkpoints::Directory { path, retained: true })
             }),
             operation: operation(real, &object.record, &manager),
+            jars: vec![],
+            in_place: told(&manager, |manager| real.in_place(object.record.attempt.as_ref(), manager, laws)),
             evidence: match &object.record.attempt {
                 Some(attempt) if object.record.restore == Restore::Newest => {
                     told(&manager, |_| real.evidence(&job::places(attempt, Some("ck"), laws.recovery_mode), laws))
@@ -254,6 +258,17 @@ impl World {
             failure: None,
         };
         self.executions.iter().filter(|execution| execution.job_manager == manager.uid).map(view).collect()
+    }
+
+    fn in_place(&self, attempt: Option<&Attempt>, manager: &Pod, laws: &Laws) -> InPlace {
+        let own = |execution: &&super::world::Execution| {
+            let same = attempt.is_some_and(|attempt| attempt.number == execution.attempt);
+            same && execution.job_manager == manager.uid && execution.state == State::Running
+        };
+        match self.executions.iter().find(own).filter(|_| laws.adaptive) {
+            Some(execution) => InPlace::Can { asked: execution.asked, running: execution.parallelism },
+            None => InPlace::Cannot { why: "the scheduler is another one".into() },
+        }
     }
 
     /// What lies where the last attempt may have left something.

@@ -49,6 +49,8 @@ pub struct Laws {
     pub highly_available: bool,
     /// It lists them before one gives up waiting.
     pub recovery_is_short: bool,
+    /// Changes are of the parallelism alone, which Flink changes while a job runs.
+    pub adaptive: bool,
     pub recovery_mode: RecoveryMode,
     pub on_failure: OnFailure,
     pub policy: RestartPolicy,
@@ -66,6 +68,7 @@ pub const LAWS: Laws = Laws {
     savepoints_are_automatic: true,
     highly_available: false,
     recovery_is_short: true,
+    adaptive: false,
     recovery_mode: RecoveryMode::LatestState,
     on_failure: OnFailure::KeepRunning,
     policy: RestartPolicy::OnlyIfFailed,
@@ -106,18 +109,29 @@ pub const RESTARTED: &str = "a stop and a start complete";
 pub const RECOVERED: &str = "a lost JobManager is replaced and the job runs again";
 pub const DELETED: &str = "a deletion completes";
 
+/// Digest and parallelism of a version of the specification.
+pub fn wanted(spec: u8, laws: &Laws) -> (String, u32) {
+    if laws.adaptive { ("d".into(), 2 + u32::from(spec % 2)) } else { (format!("d{spec}"), 1) }
+}
+
 impl World {
     pub fn runs(&self) -> bool {
         let recorded = self.job.as_ref().is_some_and(|job| job.record.phase == JobPhase::Running);
         recorded && self.executions.iter().any(|execution| execution.state == State::Running)
     }
 
-    fn upgraded(&self) -> bool {
-        let of = |job: &world::Object<api::record::JobRecord>| {
-            job.spec > 0
-                && job.record.attempt.as_ref().is_some_and(|attempt| attempt.digest == format!("d{}", job.spec))
-        };
-        self.runs() && self.job.as_ref().is_some_and(of)
+    /// What runs is what is wanted now.
+    fn is_current(&self, laws: &Laws) -> bool {
+        let Some(job) = &self.job else { return false };
+        let (digest, parallelism) = wanted(job.spec, laws);
+        let running =
+            |execution: &world::Execution| execution.state != State::Running || execution.parallelism == parallelism;
+        let same = |attempt: &api::record::Attempt| attempt.digest == digest && attempt.parallelism == parallelism;
+        job.record.attempt.as_ref().is_some_and(same) && self.executions.iter().all(running)
+    }
+
+    fn upgraded(&self, laws: &Laws) -> bool {
+        self.runs() && self.job.as_ref().is_some_and(|job| job.spec > 0) && self.is_current(laws)
     }
 }
 
@@ -174,7 +188,7 @@ impl Model for System {
                         .is_ok_and(|rest| rest.complaint(&system.laws).is_none())
             }),
             Property::sometimes(UPGRADED, |system: &Self, world: &World| {
-                system.budget.changes == 0 || world.upgraded()
+                system.budget.changes == 0 || world.upgraded(&system.laws)
             }),
             Property::sometimes(RESTARTED, |system: &Self, world: &World| {
                 system.budget.stops == 0

@@ -97,6 +97,9 @@ fn bootstraps(world: &World, acts: &mut Vec<Act>) {
 fn flink(world: &World, acts: &mut Vec<Act>) {
     let budget = &world.budget;
     let runs = world.executions.iter().any(|execution| execution.state == State::Running);
+    if world.executions.iter().any(|one| one.state == State::Running && one.asked != one.parallelism) {
+        acts.push(Act::Rescales);
+    }
     if runs && budget.checkpoints > 0 {
         acts.push(Act::Checkpoint);
     }

@@ -86,6 +86,21 @@ fn promises_are_kept_in_special_worlds() {
     ] {
         explore(name, System { laws, budget, begin: Begin::Running, calm: true });
     }
+    let laws = Laws { adaptive: true, ..LAWS };
+    for (name, budget) in [
+        ("rescaled and taken back", Budget { changes: 2, checkpoints: 1, ..NONE }),
+        ("rescaled, JobManager lost", Budget { changes: 1, job_manager_deaths: 1, ..NONE }),
+        ("rescaled while the JobManager is silent", Budget { changes: 1, silences: 1, ..NONE }),
+        ("rescaled through a crash while effects are late", Budget { changes: 1, crashes: 1, late: 1, ..NONE }),
+        ("rescaled, not saved", Budget { changes: 2, savepoint_failures: 1, ..NONE }),
+        ("rescaled and stopped", Budget { changes: 1, stops: 1, ..NONE }),
+        ("rescaled while a savepoint is taken", Budget { changes: 1, triggers: 1, ..NONE }),
+    ] {
+        explore(name, System { laws, budget, begin: Begin::Running, calm: true });
+    }
+    let laws = Laws { highly_available: true, ..laws };
+    let lost = Budget { changes: 1, job_manager_deaths: 1, ..NONE };
+    explore("highly available, rescaled, lost", System { laws, budget: lost, begin: Begin::Running, calm: true });
     let crowded = Budget { starts: 1, stops: 1, crashes: 1, ..NONE };
     explore("started and stopped where there is no room", system(Begin::Crowded, OnlyIfFailed, crowded));
 }

@@ -1,6 +1,6 @@
 //! The world in which decisions are made: API objects, pods, a bootstrap, Flink's jobs, storage.
 //!
-//! Small on purpose: one cluster, one job of parallelism 1, TaskManagers of one slot. Everything that may fail or be
+//! Small on purpose: one cluster, one job, TaskManagers of one slot. Everything that may fail or be
 //! late is an action of its own (`actions`); what is counted in a [`Budget`] happens so often at most.
 
 use api::annotations::Action;
@@ -94,6 +94,9 @@ pub struct Execution {
     pub attempt: u64,
     pub job_manager: String,
     pub state: State,
+    pub parallelism: u32,
+    /// What it is to become.
+    pub asked: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -270,8 +273,8 @@ pub struct World {
     pub full: bool,
     /// Flink keeps what runs apart from its JobManagers.
     pub highly_available: bool,
-    /// Attempts that ran under a JobManager that is gone, and that the next one brings back.
-    pub stored: Vec<u64>,
+    /// Attempts that ran under a JobManager that is gone, with what was asked for, and that the next one brings back.
+    pub stored: Vec<(u64, u32)>,
     /// Submissions whose sender is gone.
     pub in_flight: Vec<Attempt>,
     pub executions: Vec<Execution>,
@@ -383,7 +386,7 @@ impl World {
         }
         for execution in self.executions.iter().filter(|execution| of(&execution.job_manager)) {
             if execution.state == State::Running {
-                self.stored.push(execution.attempt);
+                self.stored.push((execution.attempt, execution.asked));
             }
         }
         self.executions.retain(|execution| execution.state != State::Running || !of(&execution.job_manager));
@@ -399,8 +402,9 @@ impl World {
     /// The JobManager that leads brings back what ran.
     pub fn recover(&mut self) {
         let Some(job_manager) = self.leader().map(|pod| pod.uid.clone()) else { return };
-        for attempt in std::mem::take(&mut self.stored) {
-            self.executions.push(Execution { attempt, job_manager: job_manager.clone(), state: State::Running });
+        for (attempt, asked) in std::mem::take(&mut self.stored) {
+            let (job_manager, state) = (job_manager.clone(), State::Running);
+            self.executions.push(Execution { attempt, job_manager, state, parallelism: asked, asked });
         }
     }
 

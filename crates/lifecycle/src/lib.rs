@@ -7,6 +7,7 @@
 pub mod change;
 pub mod cluster;
 pub mod command;
+mod deletion;
 pub mod deployment;
 pub mod desired;
 pub mod ids;

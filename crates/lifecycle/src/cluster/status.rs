@@ -2,18 +2,16 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled cluster causes no write.
 
-use api::annotations::FORCE_DELETE;
 use api::cluster::ClusterDigest;
 use api::conditions::{PROGRESSING, READY, STALLED, reasons, set_condition};
 use api::record::{ClusterPhase, ClusterRecord};
 use api::{
     FlinkCluster, FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, annotations, timestamp as text,
 };
-use jiff::SignedDuration;
 
 use super::{Effect, Observed, PodView, Role, Step, Waiting, adopting, outdated, wanted};
 use crate::notice::{Notice, trouble_reason};
-use crate::{Reading, Refusal};
+use crate::{Reading, Refusal, deletion};
 
 /// How many jobs that are not ours are listed.
 const MOST_SHOWN: usize = 256;
@@ -28,9 +26,6 @@ pub struct Facts {
     /// What Kubernetes refused when an effect of the same step was last tried.
     pub refused: Option<Refusal>,
 }
-
-/// A deletion that takes longer says why.
-const DELETION_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// JobManagers or TaskManagers that end this often in a row are in trouble.
 const LOOP: u32 = 2;
@@ -137,15 +132,11 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
 
 /// Why a deletion takes long, if it does.
 fn blocked(observed: &Observed<'_>, step: &Step) -> Option<String> {
-    let since = observed.desired.deleting_since.filter(|since| observed.now >= *since + DELETION_PATIENCE)?;
+    const PRICE: &str =
+        ": its pods are removed at once, and what of them lives on a node that does not answer is left behind";
     let waits = !matches!(step.waiting, Waiting::Next | Waiting::Deletion) && !observed.desired.force_delete;
-    waits.then(|| {
-        format!(
-            "being deleted since {since:.0}, and {}; annotate {FORCE_DELETE}=true to let it go all the same: its pods are removed \
-             at once, and what of them lives on a node that does not answer is left behind",
-            explain(&step.waiting)
-        )
-    })
+    let since = observed.desired.deleting_since.filter(|_| waits);
+    deletion::blocked(since, observed.now, &explain(&step.waiting), PRICE)
 }
 
 /// Reason and message of the conditions.

@@ -2,20 +2,15 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled job causes no write.
 
-use api::annotations::FORCE_DELETE;
 use api::conditions::{PROGRESSING, READY, SAVEPOINT_FAILED, STALLED, reasons, set_condition};
 use api::job::{JobDigest, RestorePoint};
 use api::record::{End, JobPhase, JobRecord, Restore};
 use api::{FlinkJob, FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
-use jiff::SignedDuration;
 
 use super::ended::describe;
 use super::{ClusterState, Observed, Step, Waiting, adopting};
 use crate::notice::{Notice, trouble_reason};
-use crate::{Reading, Refusal};
-
-/// A deletion that takes longer says why.
-const DELETION_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+use crate::{Reading, Refusal, deletion};
 
 /// What the status also says, which no decision depends on.
 #[derive(Clone, Debug, Default)]
@@ -164,15 +159,9 @@ fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, 
 
 /// Why a deletion takes long, if it does.
 fn blocked(observed: &Observed<'_>, step: &Step) -> Option<String> {
-    let since = observed.desired.deleting_since.filter(|since| observed.now >= *since + DELETION_PATIENCE)?;
     let waits = !matches!(step.waiting, Waiting::Next | Waiting::Deletion) && !observed.desired.force_delete;
-    waits.then(|| {
-        format!(
-            "being deleted since {since:.0}, and {}; annotate {FORCE_DELETE}=true to let it go all the same, which leaves behind \
-             what may still run",
-            explain(&step.waiting)
-        )
-    })
+    let since = observed.desired.deleting_since.filter(|_| waits);
+    deletion::blocked(since, observed.now, &explain(&step.waiting), ", which leaves behind what may still run")
 }
 
 /// A person has to act before the job can go on.

@@ -29,6 +29,11 @@ impl Dice {
         (!all.is_empty()).then(|| &all[self.0.usize(..all.len())])
     }
 
+    /// An id of Flink.
+    pub fn bytes(&mut self) -> [u8; 16] {
+        self.0.u128(..).to_be_bytes()
+    }
+
     /// A uid as Kubernetes makes them.
     pub fn uid(&mut self) -> String {
         let bits = self.0.u128(..);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use fastrand::Rng;
 
 use crate::process::Process;
 use crate::world::World;
 
-use super::dice::Dice;
 use super::stage::Stage;
 
 /// What can happen.
@@ -50,8 +50,8 @@ const WEIGHTS: [(Fault, u64); 10] = [
 ];
 
 impl Fault {
-    pub fn choose(dice: &mut Dice) -> Self {
-        let mut point = dice.below(WEIGHTS.iter().map(|(_, weight)| weight).sum());
+    pub fn choose(dice: &mut Rng) -> Self {
+        let mut point = dice.u64(..WEIGHTS.iter().map(|(_, weight)| weight).sum::<u64>());
         for (fault, weight) in WEIGHTS {
             if point < weight {
                 return fault;
@@ -78,9 +78,9 @@ impl Fault {
     }
 
     /// Lets it happen. What it hits, and whether it did: a pod may have no process yet, a request may be refused at this moment.
-    pub async fn inject(self, stage: &mut Stage<'_>, dice: &mut Dice) -> Result<(bool, String)> {
+    pub async fn inject(self, stage: &mut Stage<'_>, dice: &mut Rng) -> Result<(bool, String)> {
         let jobs = stage.jobs();
-        let job = dice.pick(&jobs).cloned().unwrap_or_default();
+        let job = dice.choice(&jobs).cloned().unwrap_or_default();
         match self {
             Self::Kill | Self::Pause => self.strike(stage, dice).await,
             Self::Cut => {
@@ -90,14 +90,14 @@ impl Fault {
                 Ok((hit, format!("cut {} for {took} ms", stage.service())))
             }
             Self::Delay => {
-                let late = 50 + dice.below(500);
+                let late = 50 + dice.u64(..500);
                 let hit = stage.connections(Some(&late.to_string())).await?;
                 let took = hold(dice, 8000).await;
                 stage.connections(None).await?;
                 Ok((hit, format!("made {} late by {late} ms for {took} ms", stage.service())))
             }
             Self::SlowSavepoint => {
-                let stop = dice.below(2) == 0;
+                let stop = dice.u64(..2) == 0;
                 let (hit, asked) = request(stage.world, &job, if stop { "STOP" } else { "TRIGGER_SAVEPOINT" }).await;
                 let workers: Vec<Process> = processes(stage, "taskmanager").await?;
                 workers.iter().for_each(Process::suspend);
@@ -108,13 +108,13 @@ impl Fault {
             Self::FullDisk => {
                 let hit = stage.disk(&job, false)?;
                 let (_, asked) =
-                    request(stage.world, &job, if dice.below(2) == 0 { "STOP" } else { "TRIGGER_SAVEPOINT" }).await;
+                    request(stage.world, &job, if dice.u64(..2) == 0 { "STOP" } else { "TRIGGER_SAVEPOINT" }).await;
                 let took = hold(dice, 6000).await;
                 stage.disk(&job, true)?;
                 Ok((hit, format!("took the disk away for {took} ms and {asked}")))
             }
             Self::Edit => {
-                stage.rate = 150 + u32::try_from(dice.below(100))?;
+                stage.rate = 150 + u32::try_from(dice.u64(..100))?;
                 stage.apply().await?;
                 Ok((true, format!("edited the deployment: {} numbers a second", stage.rate)))
             }
@@ -129,9 +129,9 @@ impl Fault {
         }
     }
 
-    async fn strike(self, stage: &Stage<'_>, dice: &mut Dice) -> Result<(bool, String)> {
+    async fn strike(self, stage: &Stage<'_>, dice: &mut Rng) -> Result<(bool, String)> {
         let pods = stage.pods().await?;
-        let Some((pod, processes)) = dice.pick(&pods) else { return Ok((false, "no pod".to_owned())) };
+        let Some((pod, processes)) = dice.choice(&pods) else { return Ok((false, "no pod".to_owned())) };
         if self == Self::Kill {
             processes.iter().for_each(Process::kill);
             return Ok((true, format!("killed {pod}")));
@@ -148,8 +148,8 @@ async fn processes(stage: &Stage<'_>, part: &str) -> Result<Vec<Process>> {
     Ok(pods.into_iter().filter(|(name, _)| name.contains(part)).flat_map(|(_, processes)| processes).collect())
 }
 
-async fn hold(dice: &mut Dice, longest: u64) -> u64 {
-    let took = 200 + dice.below(longest);
+async fn hold(dice: &mut Rng, longest: u64) -> u64 {
+    let took = 200 + dice.u64(..longest);
     tokio::time::sleep(Duration::from_millis(took)).await;
     took
 }

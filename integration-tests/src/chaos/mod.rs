@@ -4,7 +4,6 @@
 //! missing, none was committed twice, and nothing is left over. A seed gives the same faults in the same order; the moments at which they
 //! hit depend on the machine.
 
-mod dice;
 mod faults;
 mod figures;
 mod stage;
@@ -12,13 +11,13 @@ mod stage;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
 
 use crate::counter;
 use crate::report;
 use crate::wait::until;
 use crate::world::World;
 
-pub use dice::Dice;
 pub use figures::Figures;
 
 use faults::Fault;
@@ -32,7 +31,7 @@ const LONGEST_PAUSE: u64 = 4000;
 /// Disturbs a cluster of this name for so long, tells it line by line, and clears it away.
 pub async fn run(world: &World, name: &str, seed: u64, duration: Duration) -> Result<Figures> {
     let mut stage = Stage::set(world, name).await?;
-    let mut dice = Dice::new(seed);
+    let mut dice = Rng::with_seed(seed);
     let mut figures = Figures::default();
     let started = Instant::now();
     while started.elapsed() < duration {
@@ -55,9 +54,9 @@ pub async fn run(world: &World, name: &str, seed: u64, duration: Duration) -> Re
     Ok(figures)
 }
 
-async fn burst(stage: &mut Stage<'_>, dice: &mut Dice, figures: &mut Figures, started: Instant) -> Result<()> {
-    for _ in 0..=dice.below(3) {
-        tokio::time::sleep(Duration::from_millis(dice.below(LONGEST_PAUSE))).await;
+async fn burst(stage: &mut Stage<'_>, dice: &mut Rng, figures: &mut Figures, started: Instant) -> Result<()> {
+    for _ in 0..=dice.u64(..3) {
+        tokio::time::sleep(Duration::from_millis(dice.u64(..LONGEST_PAUSE))).await;
         let fault = Fault::choose(dice);
         let (hit, what) = fault.inject(stage, dice).await?;
         eprintln!("{:>7.1} s  {}{what}", started.elapsed().as_secs_f64(), if hit { "" } else { "(missed) " });

@@ -221,11 +221,13 @@ impl Execution {
             let enough = free >= self.upper || (!patient && free >= self.lower);
             (if enough { free.min(self.upper) } else { 0 }, enough)
         } else {
-            (free.min(self.upper - held), held + free >= self.upper)
+            // The tasks of a batch job run one after the other if need be.
+            let needed = if self.program.kind == Kind::Batch { 1 } else { self.upper };
+            (free.min(self.upper - held), held + free >= needed)
         };
         self.held.extend(around.ground.take_slots(self.manager, taken));
         if enough {
-            self.parallelism = held + taken;
+            self.parallelism = if self.program.kind == Kind::Batch { self.upper } else { held + taken };
             self.state = JobState::Running;
             self.stage = Stage::Deploying(now + around.ground.settings.deploying);
         } else if !self.config.adaptive && now >= since + self.config.slot_timeout {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flink::{JobId, RunRequest};
 
+use crate::dice::Dice;
+
 use super::ledger::{Ledger, Logical, Run};
 use super::settings::{Millis, Settings};
 use super::storage::Storage;
@@ -67,24 +69,6 @@ pub(super) struct KeptJob {
     /// The parallelism that was required since.
     pub bounds: Option<(u32, u32)>,
     pub submitted: Millis,
-}
-
-/// A generator of numbers, so that the same seed gives the same names.
-#[derive(Debug, Clone)]
-pub(super) struct Dice(pub u64);
-
-impl Dice {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn bytes(&mut self) -> [u8; 16] {
-        ((u128::from(self.next()) << 64) | u128::from(self.next())).to_be_bytes()
-    }
 }
 
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use flink::{Checkpoint, JobState, Operation, TriggerId};
 use super::config::Retention;
 use super::execution::{Around, Execution, Point, Stage};
 use super::ground::{Commit, NEVER};
+use super::program::Kind;
 use super::settings::Millis;
 use super::storage::{self, Snapshot};
 use super::{refusal, storage::normal};
@@ -59,6 +60,8 @@ impl Execution {
         let scheme = storage::scheme(target);
         let cause = if self.stage != Stage::Working {
             Some(refusal::not_running())
+        } else if self.program.kind == Kind::Batch {
+            Some(refusal::blocking())
         } else if !SCHEMES.contains(&scheme) {
             Some(refusal::no_file_system(scheme))
         } else if around.ground.settings.mishaps.storage_fails {
@@ -69,7 +72,7 @@ impl Execution {
         if let Some(cause) = cause {
             return self.refuse(Some(trigger), cause, around);
         }
-        let name = format!("savepoint-{}-{:012x}", &self.id.as_str()[..6], around.ground.dice.next() >> 16);
+        let name = format!("savepoint-{}-{:012x}", &self.id.as_str()[..6], around.ground.dice.below(1 << 48));
         around.ground.storage.make(normal(target));
         let took = around.ground.settings.savepointing;
         self.begin(what, Some(trigger), Some(format!("{}/{name}", normal(target))), took, around);

@@ -31,9 +31,11 @@ pub use program::Kind;
 pub use settings::{Millis, Mishaps, Settings};
 pub use storage::{Snapshot, Storage};
 
+use crate::dice::Dice;
+
 use config::Config;
 use execution::Around;
-use ground::{Dice, Ground, NEVER, Worker};
+use ground::{Ground, NEVER, Worker};
 use manager::Manager;
 use operations::Operations;
 
@@ -57,7 +59,7 @@ impl Flink {
             live: Vec::new(),
             commits: Vec::new(),
             kept: BTreeMap::new(),
-            dice: Dice(seed),
+            dice: Dice::new(seed),
         };
         Self { ground, kinds: program::examples(), managers: Vec::new(), due: NEVER }
     }

@@ -42,6 +42,11 @@ pub(super) fn not_running() -> String {
         .to_owned()
 }
 
+/// A savepoint of a batch job: what its tasks write is read when they have ended.
+pub(super) fn blocking() -> String {
+    "CheckpointException: Blocking output edge exists in running tasks.".to_owned()
+}
+
 pub(super) fn no_file_system(scheme: &str) -> String {
     format!(
         "UnsupportedFileSystemSchemeException: Could not find a file system implementation for scheme '{scheme}'. The \

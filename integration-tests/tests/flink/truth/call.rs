@@ -22,6 +22,8 @@ pub enum Program {
     Counter,
     Fail,
     Batch,
+    /// A batch job that does not end by itself in time.
+    LongBatch,
     UnknownClass,
     UnknownArgument,
     MissingJar,
@@ -103,6 +105,11 @@ impl Places {
         let (class, arguments) = match program {
             Program::Fail => (counter::FAILING_CLASS, counter::failing_arguments(10)),
             Program::Batch => (counter::BATCH_CLASS, counter::batch_arguments(1000)),
+            Program::LongBatch => {
+                let mut arguments = counter::batch_arguments(1_000_000);
+                arguments.push("--rate=10".to_owned());
+                (counter::BATCH_CLASS, arguments)
+            }
             Program::UnknownArgument => (counter::CLASS, vec!["--unknown=1".to_owned()]),
             Program::UnknownClass => ("no.Such", Vec::new()),
             Program::Counter | Program::MissingJar => {

@@ -1,6 +1,6 @@
 //! A program: random, but such that most calls find something to do.
 
-use integration_tests::chaos::Dice;
+use simulation::dice::Dice;
 
 use super::call::{Call, From, Loss, Program, Target};
 
@@ -45,12 +45,13 @@ impl Plan {
         // Mostly a job that was not run before.
         let again = self.dice.below(4) == 0;
         let job = if again { self.any() } else { u8::try_from(self.made % 200).unwrap_or(0) + 10 };
-        let program = match self.dice.below(12) {
+        let program = match self.dice.below(13) {
             0 => Program::Fail,
             1 => Program::Batch,
             2 => Program::UnknownClass,
             3 => Program::UnknownArgument,
             4 => Program::MissingJar,
+            5 => Program::LongBatch,
             _ => Program::Counter,
         };
         let from = match self.dice.below(8) {
@@ -59,7 +60,7 @@ impl Plan {
             3 | 4 => From::Checkpoint(self.current),
             _ => From::Nothing,
         };
-        if program == Program::Counter {
+        if matches!(program, Program::Counter | Program::LongBatch) {
             self.current = job;
         }
         let parallelism = 1 + u32::from(self.dice.below(3) == 0);

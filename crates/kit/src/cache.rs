@@ -27,6 +27,8 @@ pub struct Cache<K> {
     state: watch::Receiver<State>,
     /// Moves after every change of the objects.
     changes: Arc<watch::Sender<()>>,
+    /// Moves when the list is wanted anew.
+    doubts: Arc<watch::Sender<()>>,
 }
 
 /// Whether the cache can be trusted to be complete.
@@ -57,7 +59,12 @@ impl State {
 
 impl<K> Clone for Cache<K> {
     fn clone(&self) -> Self {
-        Self { objects: Arc::clone(&self.objects), state: self.state.clone(), changes: Arc::clone(&self.changes) }
+        Self {
+            objects: Arc::clone(&self.objects),
+            state: self.state.clone(),
+            changes: Arc::clone(&self.changes),
+            doubts: Arc::clone(&self.doubts),
+        }
     }
 }
 
@@ -90,6 +97,11 @@ impl<K> Cache<K> {
     /// Whether a complete list was seen at some time.
     pub fn is_synced(&self) -> bool {
         self.state.borrow().is_synced()
+    }
+
+    /// Has everything listed anew, since an event may have been lost. Until then all stays as it is.
+    pub fn list_again(&self) {
+        self.doubts.send_replace(());
     }
 
     /// Tells that something has changed since it was last asked. Changes that come together count as one.
@@ -133,6 +145,16 @@ impl<K: Resource> Cache<K> {
             }
         }
     }
+
+    /// Drops an object that a deletion of ours has found gone: its end may be an event that never comes.
+    pub fn forget(&self, name: &str, uid: &str) {
+        let mut objects = lock(&self.objects);
+        if objects.get(name).is_some_and(|known| known.meta().uid.as_deref() == Some(uid)) {
+            objects.remove(name);
+            drop(objects);
+            self.changes.send_replace(());
+        }
+    }
 }
 
 /// Starts to list and watch. `changed` is called after the cache has changed, with the new object, or the last known one when it is gone.
@@ -157,8 +179,10 @@ pub fn fed<K, F: FnMut(&Arc<K>)>(changed: F) -> (Cache<K>, Writer<K, F>) {
     let (sender, state) = watch::channel(State::Loading);
     let objects = Arc::new(Mutex::new(BTreeMap::new()));
     let changes = Arc::new(watch::Sender::new(()));
-    let cache = Cache { objects: Arc::clone(&objects), state, changes: Arc::clone(&changes) };
-    (cache, Writer { objects, state: sender, changes, listing: BTreeMap::new(), changed })
+    let doubts = Arc::new(watch::Sender::new(()));
+    let doubted = doubts.subscribe();
+    let cache = Cache { objects: Arc::clone(&objects), state, changes: Arc::clone(&changes), doubts };
+    (cache, Writer { objects, state: sender, changes, doubted, listing: BTreeMap::new(), changed })
 }
 
 async fn follow<K, F>(mut writer: Writer<K, F>, api: Api<K>, config: watcher::Config)
@@ -167,21 +191,31 @@ where
     K::DynamicType: Default,
     F: FnMut(&Arc<K>),
 {
-    let mut events = watcher(api, config).boxed();
+    let mut doubted = writer.doubted();
+    let mut events = watcher(api.clone(), config.clone()).boxed();
     let mut pause = FIRST_PAUSE;
-    while let Some(event) = events.next().await {
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            // When no cache is left, nobody doubts any more.
+            Ok(()) = doubted.changed() => {
+                events = watcher(api.clone(), config.clone()).boxed();
+                continue;
+            }
+        };
         match event {
-            Ok(event) => {
+            Some(Ok(event)) => {
                 if !matches!(event, Event::Init) {
                     pause = FIRST_PAUSE;
                 }
                 writer.take(event);
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 writer.fail(&error);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
+            None => return,
         }
     }
 }
@@ -191,6 +225,7 @@ pub struct Writer<K, F> {
     objects: Arc<Mutex<BTreeMap<String, Arc<K>>>>,
     state: watch::Sender<State>,
     changes: Arc<watch::Sender<()>>,
+    doubted: watch::Receiver<()>,
     listing: BTreeMap<String, Arc<K>>,
     changed: F,
 }
@@ -201,6 +236,11 @@ where
     K::DynamicType: Default,
     F: FnMut(&Arc<K>),
 {
+    /// Tells that the list is wanted anew.
+    pub fn doubted(&self) -> watch::Receiver<()> {
+        self.doubted.clone()
+    }
+
     /// Takes what the watch brings.
     pub fn take(&mut self, event: Event<K>) {
         match event {

@@ -53,8 +53,8 @@ pub trait Kubernetes {
     /// Sets the number of replicas through the scale subresource.
     async fn scale<K: Kind>(&self, name: &str, replicas: u32) -> Result<(), CallError>;
 
-    /// Deletes the object with that uid, and in the background what it owns. That it is gone is as good.
-    async fn delete<K: Kind>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), CallError>;
+    /// Deletes the object with that uid, and in the background what it owns. That it is gone is as good, but told.
+    async fn delete<K: Kind>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<Outcome<()>, CallError>;
 }
 
 /// One namespace, as a client reaches it.
@@ -134,7 +134,7 @@ impl Kubernetes for Namespaced {
         call(DEADLINE, api.patch_scale(name, &PatchParams::default(), &Patch::Merge(&body))).await.map(drop)
     }
 
-    async fn delete<K: Kind>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), CallError> {
+    async fn delete<K: Kind>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<Outcome<()>, CallError> {
         object::delete(&self.api::<K>(), name, uid, grace).await
     }
 }

@@ -23,15 +23,20 @@ impl<K> Object for K where
 
 /// Deletes the object with that uid, and in the background what it owns. That it is gone, or another one of that name by now, is as
 /// good. Its processes have `grace` seconds, or as many as its kind says.
-pub async fn delete<K: Object>(api: &Api<K>, name: &str, uid: &str, grace: Option<u32>) -> Result<(), CallError> {
+pub async fn delete<K: Object>(
+    api: &Api<K>,
+    name: &str,
+    uid: &str,
+    grace: Option<u32>,
+) -> Result<Outcome<()>, CallError> {
     let params = DeleteParams {
         grace_period_seconds: grace,
         preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
         ..DeleteParams::background()
     };
     match call(DEADLINE, api.delete(name, &params)).await {
-        Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
-        answer => answer.map(drop),
+        Err(error) if error.is_not_found() || error.is_conflict() => Ok(Outcome::Gone),
+        answer => answer.map(|_| Outcome::Written(())),
     }
 }
 

@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use api::names;
 use k8s_openapi::api::core::v1::ObjectReference;
+use kit::cache::Cache;
 use kit::client::CallError;
 use kit::events::Events;
 use kit::kubernetes::Kind;
 use kit::projection::Parsed;
 use kit::queue::{Next, Queue};
-use kit::{Clock, Kubernetes};
+use kit::{Clock, Kubernetes, Outcome};
 use kube::Resource;
 use lifecycle::Notice;
 use lifecycle::supervision::Correction;
@@ -87,8 +88,13 @@ impl<A: Kubernetes> Context<A> {
         }
     }
 
-    async fn delete<K: Kind>(&self, name: &str, uid: &str) -> Result<(), CallError> {
-        self.kubernetes().delete::<K>(name, uid, None).await
+    /// Deletes what was seen; whether it was still there. What is gone is not seen any more, or it would be deleted again and again.
+    async fn delete<K: Kind, C: Resource>(&self, cache: &Cache<C>, name: &str, uid: &str) -> Result<bool, CallError> {
+        let answer = self.kubernetes().delete::<K>(name, uid, None).await?;
+        if let Outcome::Gone = answer {
+            cache.forget(name, uid);
+        }
+        Ok(answer.written().is_some())
     }
 
     fn correction(&self, uid: &str) -> Option<Correction> {

@@ -90,6 +90,7 @@ impl Bootstrap {
         if now < self.due {
             return None;
         }
+        self.state.borrow_mut().wake(self.id);
         match self.run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(end) => Some(end),
             Poll::Pending => {
@@ -97,7 +98,7 @@ impl Bootstrap {
                 if state.crashed.remove(&self.id) {
                     return Some((137, None));
                 }
-                self.due = state.resume.remove(&self.id).unwrap_or(now);
+                self.due = state.resume(self.id);
                 None
             }
         }

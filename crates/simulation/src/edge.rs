@@ -76,13 +76,16 @@ impl Failure for Error {
 impl SimEdge {
     /// Lets that much time of the world pass.
     pub async fn wait(&self, time: Duration) {
-        let mut state = self.state.borrow_mut();
-        let until = state.server.now + time;
-        state.resume.insert(self.me, until);
-        drop(state);
-        let mut waited = false;
-        std::future::poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending })
-            .await;
+        let until = self.state.borrow().server.now + time;
+        std::future::poll_fn(|context| {
+            let mut state = self.state.borrow_mut();
+            if state.server.now >= until {
+                return Poll::Ready(());
+            }
+            state.sleep(self.me, until, context.waker());
+            Poll::Pending
+        })
+        .await;
     }
 
     async fn die<T>(&self) -> T {
@@ -272,7 +275,7 @@ impl Kubernetes for SimEdge {
         self.through(Class::Write, || what.clone(), write).await
     }
 
-    async fn delete<K: Written>(&self, name: &str, uid: &str, _grace: Option<u32>) -> Answer<()> {
+    async fn delete<K: Written>(&self, name: &str, uid: &str, _grace: Option<u32>) -> Answer<Outcome<()>> {
         let (kind, me, name, uid) = (kind::<K>(), self.me, name.to_owned(), uid.to_owned());
         let guarded = self.mutation.as_ref().is_none_or(|mutation| mutation.guards_deletes());
         let what = format!("delete {kind:?} {name}");
@@ -283,8 +286,8 @@ impl Kubernetes for SimEdge {
                 state.deleted(me, &deleted, &uid);
             }
             match answer {
-                Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
-                other => other,
+                Err(error) if error.is_not_found() || error.is_conflict() => Ok(Outcome::Gone),
+                other => other.map(Outcome::Written),
             }
         };
         self.through(Class::Write, || what.clone(), write).await

@@ -89,9 +89,6 @@ fn mutants() -> ExitCode {
 }
 
 fn tell(report: &Report) -> ExitCode {
-    for line in &report.story {
-        println!("{line}");
-    }
     for violation in &report.violations {
         println!("VIOLATION of {} at {:?}: {}", violation.invariant, violation.at, violation.what);
     }

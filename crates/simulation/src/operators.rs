@@ -90,6 +90,7 @@ impl Operator {
                 (key, flight)
             }
         };
+        self.state.borrow_mut().wake(self.id);
         let answer = flight.as_mut().poll(&mut Polled::from_waker(Waker::noop()));
         self.tell();
         match answer {
@@ -100,7 +101,7 @@ impl Operator {
                     state.tell(|| format!("{} has died", self.id));
                     return false;
                 }
-                self.due = state.resume.remove(&self.id).unwrap_or(now);
+                self.due = state.resume(self.id);
                 drop(state);
                 self.flying = Some((key, flight));
             }

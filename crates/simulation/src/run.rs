@@ -45,7 +45,6 @@ pub struct Report {
     pub counts: BTreeMap<String, u32>,
     /// A bootstrap was hit by a fault.
     pub hit_bootstrap: bool,
-    pub story: Vec<String>,
 }
 
 impl Plan {
@@ -229,7 +228,6 @@ impl World {
             end: end(&state.server),
             counts,
             hit_bootstrap: state.faults.hit_bootstrap,
-            story: state.story.take().unwrap_or_default(),
         }
     }
 }

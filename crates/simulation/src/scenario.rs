@@ -42,6 +42,8 @@ pub enum Act {
     Kill(&'static str),
     /// Kills the pod of a role, and has the cluster restarted before anybody can mend it.
     KillAndRestart(&'static str),
+    /// The next end of an object of this kind is not told to anybody.
+    Unheard(Kind),
     /// Nothing.
     Look,
 }
@@ -55,7 +57,7 @@ pub enum Goal {
     Stopped,
     /// The job has ended by itself.
     Finished,
-    /// A savepoint is known, and none is under way.
+    /// A savepoint is known, or was refused, and none is under way.
     Saved,
     /// There is no such job any more.
     NoJob,
@@ -128,6 +130,28 @@ pub fn all() -> Vec<Workload> {
             "W4 lost slots",
             &[(Act::Create, Running), (Act::KillAndRestart("taskmanager"), ClusterRunning), (Act::Look, Running)],
         ),
+        workload(
+            "T6 unheard bootstrap",
+            &[(Act::Create, Running), (Act::Unheard(Kind::Bootstrap), Running), (Act::Argument("--rate=200"), Running)],
+        ),
+        workload(
+            "T6 unheard Service",
+            &[
+                (Act::Create, Running),
+                (Act::Unheard(Kind::Service), Running),
+                (Act::ClusterCommand("START"), ClusterRunning),
+                (Act::Look, Running),
+            ],
+        ),
+        workload(
+            "T6 unheard pod",
+            &[
+                (Act::Create, Running),
+                (Act::Unheard(Kind::Pod), Running),
+                (Act::ClusterCommand("START"), ClusterRunning),
+                (Act::Look, Running),
+            ],
+        ),
         workload("W10 finishes", &[(Act::Batch, Finished)]),
     ]
 }
@@ -194,6 +218,7 @@ impl World {
                 self.kill(wanted);
                 self.command(Kind::Cluster, CLUSTER, "START", false);
             }
+            Act::Unheard(kind) => self.lose_end(*kind),
             Act::Look => {}
         }
     }
@@ -221,6 +246,12 @@ impl World {
             json!({"apiVersion": API, "kind": "FlinkDeployment", "metadata": {"name": CLUSTER}, "spec": spec});
         self.create(Kind::Deployment, &deployment);
         self.start_operator();
+    }
+
+    fn lose_end(&mut self, kind: Kind) {
+        let operator = self.operator.iter_mut().flat_map(|operator| operator.watches.iter_mut());
+        let watches = self.supervisors.iter_mut().flat_map(|one| one.watches.iter_mut()).chain(operator);
+        watches.filter(|watch| watch.kind == kind).for_each(|watch| watch.lose_end = true);
     }
 
     fn command(&mut self, kind: Kind, name: &str, action: &str, unsaved: bool) {
@@ -283,7 +314,9 @@ impl World {
             }),
             Goal::Saved => job.is_some_and(|job| {
                 let record = record(job);
-                record.savepoint.is_some() && record.operation.is_none() && !commanded(job)
+                let refused = job.status.as_ref().and_then(|status| status.last_action.as_ref());
+                let refused = refused.is_some_and(|one| one.action == "TRIGGER_SAVEPOINT" && one.outcome == "Refused");
+                (record.savepoint.is_some() || refused) && record.operation.is_none() && !commanded(job)
             }),
             Goal::ClusterRunning => {
                 let cluster = state.server.get(Kind::Cluster, CLUSTER).and_then(Object::cluster);

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::books::Books;
@@ -42,13 +43,13 @@ pub struct State {
     pub books: Books,
     /// Processes that have died in the middle of a call.
     pub crashed: BTreeSet<Id>,
-    /// When the processes that wait for an answer go on.
-    pub resume: BTreeMap<Id, Duration>,
+    /// What processes wait for answers until, and what wakes whoever waits.
+    sleepers: BTreeMap<Id, Vec<(Duration, Waker)>>,
     pub late: Vec<(Duration, Late)>,
     /// How far the wall clocks of processes are off, in seconds.
     pub skew: BTreeMap<Id, i64>,
-    /// Lines of the story, if it is told.
-    pub story: Option<Vec<String>>,
+    /// What happens is told, as it happens.
+    pub told: bool,
 }
 
 impl State {
@@ -59,19 +60,36 @@ impl State {
             faults,
             books: Books::default(),
             crashed: BTreeSet::new(),
-            resume: BTreeMap::new(),
+            sleepers: BTreeMap::new(),
             late: Vec::new(),
             skew: BTreeMap::new(),
-            story: told.then(Vec::new),
+            told,
         }
     }
 
     /// Tells what happens, if anybody listens.
     pub fn tell(&mut self, what: impl FnOnce() -> String) {
-        if let Some(story) = &mut self.story {
+        if self.told {
             let now = self.server.now.as_millis();
-            story.push(format!("{:>5}.{:03} {}", now / 1000, now % 1000, what()));
+            println!("{:>5}.{:03} {}", now / 1000, now % 1000, what());
         }
+    }
+
+    /// Somebody within a process waits until then.
+    pub fn sleep(&mut self, me: Id, until: Duration, waker: &Waker) {
+        self.sleepers.entry(me).or_default().push((until, waker.clone()));
+    }
+
+    /// Whoever waits within a process looks at the time.
+    pub fn wake(&mut self, me: Id) {
+        let sleepers = self.sleepers.remove(&me).unwrap_or_default();
+        sleepers.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// When a process that waits goes on.
+    pub fn resume(&self, me: Id) -> Duration {
+        let sleepers = self.sleepers.get(&me).into_iter().flatten();
+        sleepers.map(|(until, _)| *until).min().expect("a process waits for nothing but answers")
     }
 
     /// What becomes of a call that a process is about to make.

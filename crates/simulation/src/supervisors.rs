@@ -101,8 +101,8 @@ impl Supervisor {
         let now = state.borrow().server.now;
         let (time, clock) = Watchmaker::new(now);
         let edge = SimEdge { state: Rc::clone(state), me: id, clock: clock.clone(), mutation };
-        let actor = Actor { edge, cluster: cluster.to_owned(), settings: settings() };
         let (caches, mut watches) = caches(cluster);
+        let actor = Actor { edge, caches: caches.clone(), cluster: cluster.to_owned(), settings: settings() };
         for watch in &mut watches {
             watch.list(&state.borrow().server, changes);
         }
@@ -160,6 +160,7 @@ impl Supervisor {
             Run::Flying(flight) => flight,
             Run::Dead => return false,
         };
+        self.state.borrow_mut().wake(self.id);
         let answer = flight.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         self.tell();
         // Who sleeps by a clock of its own is busy meanwhile.
@@ -176,7 +177,7 @@ impl Supervisor {
                 if state.crashed.remove(&self.id) {
                     return false;
                 }
-                self.due = state.resume.remove(&self.id).unwrap_or(now).max(now + slept);
+                self.due = state.resume(self.id).max(now + slept);
                 drop(state);
                 self.run = Run::Flying(flight);
                 true

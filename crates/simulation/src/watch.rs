@@ -28,6 +28,10 @@ pub struct Watch {
     /// The next event is lost, or comes twice.
     pub lose: bool,
     pub twice: bool,
+    /// The next end of an object is not told.
+    pub lose_end: bool,
+    /// The process wants the whole list.
+    doubted: tokio::sync::watch::Receiver<()>,
     wants: Box<dyn Fn(&ObjectMeta) -> bool>,
     sink: Box<dyn FnMut(Delivery)>,
     cursor: usize,
@@ -45,6 +49,7 @@ impl Watch {
         K::DynamicType: Default,
         F: FnMut(&Arc<K>) + 'static,
     {
+        let doubted = writer.doubted();
         let sink = move |delivery: Delivery| match delivery {
             Delivery::List(all) => {
                 writer.take(Event::Init);
@@ -68,6 +73,8 @@ impl Watch {
             frozen: Duration::ZERO,
             lose: false,
             twice: false,
+            lose_end: false,
+            doubted,
             wants: Box::new(wants),
             sink: Box::new(sink),
             cursor: 0,
@@ -86,16 +93,24 @@ impl Watch {
         while server.log.get(self.cursor).is_some_and(|change| change.kind != self.kind) {
             self.cursor += 1;
         }
+        if self.doubted.has_changed().unwrap_or_default() {
+            return Some(self.frozen);
+        }
         server.log.get(self.cursor).map(|change| (change.at + self.lag).max(self.frozen))
     }
 
     /// Delivers what is due; whether anything was.
     pub fn deliver(&mut self, server: &Server) -> bool {
         let mut any = false;
+        if self.doubted.has_changed().unwrap_or_default() && self.frozen <= server.now {
+            self.doubted.mark_unchanged();
+            self.list(server, server.log.len());
+            any = true;
+        }
         while self.due(server).is_some_and(|due| due <= server.now) {
             let change = &server.log[self.cursor];
             self.cursor += 1;
-            if std::mem::take(&mut self.lose) {
+            if std::mem::take(&mut self.lose) || (change.gone && std::mem::take(&mut self.lose_end)) {
                 continue;
             }
             let wanted = (self.wants)(change.object.meta()) && !change.gone;

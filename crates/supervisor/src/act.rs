@@ -8,14 +8,16 @@ use flink::{JobId, TriggerId};
 use flink_client::Flink;
 use k8s_openapi::api::batch::v1::Job as BatchJob;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use kit::cache::Cache;
 use kit::client::CallError;
 use kit::kubernetes::Kind;
-use kit::{Kubernetes, patch};
-use kube::ResourceExt;
+use kit::{Kubernetes, Outcome, patch};
+use kube::{Resource, ResourceExt};
 use lifecycle::{Refusal, cluster, job};
 use manifests::{Launch, Settings};
 use serde_json::{Value, json};
 
+use crate::caches::Caches;
 use crate::edge::Edge;
 use crate::jobmanager::JobManager;
 
@@ -61,6 +63,7 @@ impl Error {
 /// Where effects happen.
 pub struct Actor<E> {
     pub edge: E,
+    pub caches: Caches,
     pub cluster: String,
     pub settings: Settings,
 }
@@ -91,10 +94,11 @@ impl<E: Edge> Actor<E> {
             Effect::CreateTaskManager { incarnation, job_manager, index } => {
                 self.create::<Pod>(&manifests::task_manager_pod(object, *incarnation, job_manager, *index)?).await
             }
-            Effect::DeletePod { name, uid } => self.delete::<Pod>(name, uid, Some(GRACE)).await,
-            Effect::KillPod { name, uid } => self.delete::<Pod>(name, uid, Some(0)).await,
+            Effect::DeletePod { name, uid } => self.delete::<Pod, _>(&self.caches.pods, name, uid, Some(GRACE)).await,
+            Effect::KillPod { name, uid } => self.delete::<Pod, _>(&self.caches.pods, name, uid, Some(0)).await,
             Effect::DeleteService { uid } => {
-                self.delete::<Service>(&names::job_manager_service(&self.cluster), uid, None).await
+                let name = names::job_manager_service(&self.cluster);
+                self.delete::<Service, _>(&self.caches.services, &name, uid, None).await
             }
             Effect::Scale { task_managers } => self.scale(*task_managers).await,
             Effect::CancelJob { job_manager, job_id } => {
@@ -132,7 +136,8 @@ impl<E: Edge> Actor<E> {
             Effect::DeleteBootstrap { uid } => {
                 let name = object.name_any();
                 let short = names::short_job_name(&self.cluster, &name).unwrap_or(&name);
-                self.delete::<BatchJob>(&names::bootstrap(&self.cluster, short), uid, None).await
+                let name = names::bootstrap(&self.cluster, short);
+                self.delete::<BatchJob, _>(&self.caches.bootstraps, &name, uid, None).await
             }
             Effect::StopWithSavepoint { incarnation, job_id, trigger_id, directory } => {
                 let (manager, job, trigger) = operation(manager, incarnation, job_id, trigger_id)?;
@@ -209,8 +214,18 @@ impl<E: Edge> Actor<E> {
         }
     }
 
-    async fn delete<K: Kind>(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error> {
-        Ok(self.edge.kubernetes().delete::<K>(name, uid, grace).await?)
+    /// Deletes what was seen. What is gone already is not seen any more, or it would be deleted again and again.
+    async fn delete<K: Kind, C: Resource>(
+        &self,
+        cache: &Cache<C>,
+        name: &str,
+        uid: &str,
+        grace: Option<u32>,
+    ) -> Result<(), Error> {
+        if let Outcome::Gone = self.edge.kubernetes().delete::<K>(name, uid, grace).await? {
+            cache.forget(name, uid);
+        }
+        Ok(())
     }
 
     async fn finalizer<K: Kind>(&self, seen: &K, wanted: bool) -> Result<(), Error> {

@@ -159,6 +159,15 @@ impl Caches {
         (!missing.is_empty()).then(|| missing.join("; "))
     }
 
+    /// Has everything listed anew.
+    pub fn list_again(&self) {
+        self.cluster.list_again();
+        self.jobs.list_again();
+        self.pods.list_again();
+        self.bootstraps.list_again();
+        self.services.list_again();
+    }
+
     /// Waits until all are listed.
     pub async fn synced(&self) {
         self.cluster.synced().await;

@@ -64,6 +64,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     tracing::info!(namespace = args.namespace, cluster = args.cluster_name, version = VERSION, "supervising");
     let actor = Actor {
         edge: Production::new(client.clone(), &args.namespace),
+        caches: caches.clone(),
         cluster: args.cluster_name.clone(),
         settings: manifests::Settings { image: args.image.clone(), dry_run: args.dry_run },
     };

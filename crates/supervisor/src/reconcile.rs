@@ -36,6 +36,10 @@ const SLOW: Duration = Duration::from_secs(2);
 /// After an error: longer each time, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// When something is under way and nothing has happened for so long, an event may have been lost: longer each time, up to the second.
+const FIRST_DOUBT: Duration = Duration::from_secs(30);
+const LONGEST_DOUBT: Duration = Duration::from_mins(10);
+
 /// The supervisor's state between two passes. Everything that must survive it is in the records.
 pub struct Reconciler<E: Edge> {
     pub actor: Actor<E>,
@@ -50,6 +54,8 @@ pub struct Reconciler<E: Edge> {
     surplus: bool,
     nodes: Nodes,
     quiet: Duration,
+    /// When everything is listed anew unless something happens, by the monotonic clock, and how long was waited for that.
+    doubt: (Duration, Duration),
     troubles: HashMap<String, Trouble>,
     /// Why status cannot be written, while the API server does not allow it.
     pub barred: Arc<Mutex<Option<String>>>,
@@ -84,6 +90,7 @@ impl<E: Edge> Reconciler<E> {
             surplus: false,
             nodes: Nodes::default(),
             quiet: QUICK,
+            doubt: (Duration::ZERO, FIRST_DOUBT),
             troubles: HashMap::new(),
             barred: Arc::default(),
         }
@@ -96,12 +103,26 @@ impl<E: Edge> Reconciler<E> {
         self.metrics.pass(self.clock().monotonic().saturating_sub(started));
         self.busy = !at_rest;
         self.quiet = if changed { QUICK } else { (self.quiet * 3 / 2).min(SLOW) };
+        self.doubt(changed || at_rest);
         let pause = if at_rest { self.polling_interval } else { self.quiet };
         let wake = wake.map(|wake| {
             let left = wake.duration_since(self.clock().now());
             Duration::try_from(left).unwrap_or(Duration::ZERO).max(Duration::from_millis(10))
         });
         wake.map_or(pause, |wake| pause.min(wake))
+    }
+
+    /// What is waited for and does not come may have been told, and lost.
+    fn doubt(&mut self, well: bool) {
+        let now = self.clock().monotonic();
+        let (due, patience) = self.doubt;
+        if well {
+            self.doubt = (now + FIRST_DOUBT, FIRST_DOUBT);
+        } else if now >= due {
+            let patience = (patience * 2).min(LONGEST_DOUBT);
+            self.doubt = (now + patience, patience);
+            self.caches.list_again();
+        }
     }
 
     async fn look(&mut self) -> (bool, bool, Option<Timestamp>) {

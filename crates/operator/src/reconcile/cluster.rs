@@ -119,7 +119,7 @@ impl<A: Kubernetes> Context<A> {
                 }
                 Ok(happened)
             }
-            Effect::Delete { name, uid } => self.delete::<Deployment>(name, uid).await.map(|()| true),
+            Effect::Delete { name, uid } => self.delete::<Deployment, _>(&self.0.caches.supervisors, name, uid).await,
             Effect::Status(status) => self.write_status(found, status).await,
         }
     }

@@ -102,10 +102,14 @@ impl<A: Kubernetes> Context<A> {
             Effect::ReplaceCluster { cluster, .. } => {
                 kubernetes.replace::<FlinkCluster>(&manifest(cluster.as_ref())?).await.map(drop)
             }
-            Effect::DeleteCluster { name, uid } => self.delete::<FlinkCluster>(name, uid).await,
+            Effect::DeleteCluster { name, uid } => {
+                return self.delete::<FlinkCluster, _>(&self.0.caches.clusters, name, uid).await;
+            }
             Effect::CreateJob(job) => kubernetes.create::<FlinkJob>(&manifest(job.as_ref())?).await,
             Effect::ReplaceJob { job, .. } => kubernetes.replace::<FlinkJob>(&manifest(job.as_ref())?).await.map(drop),
-            Effect::DeleteJob { name, uid } => self.delete::<FlinkJob>(name, uid).await,
+            Effect::DeleteJob { name, uid } => {
+                return self.delete::<FlinkJob, _>(&self.0.caches.jobs, name, uid).await;
+            }
             Effect::AddFinalizer | Effect::RemoveFinalizer => {
                 let add = *effect == Effect::AddFinalizer;
                 return Ok(self.patch_finalizer(found, add).await?.written().is_some());

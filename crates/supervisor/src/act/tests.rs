@@ -1,5 +1,6 @@
 //! Effects on an API server, while others write too.
 
+use std::sync::Arc;
 use api::annotations::Action;
 use api::record::Command;
 use futures::{StreamExt, TryStreamExt};
@@ -47,7 +48,8 @@ impl Stage {
         let job = json!({"metadata": {"name": JOB, "annotations": annotations}, "spec": spec});
         jobs.create(&PostParams::default(), &serde_json::from_value(job).unwrap()).await.unwrap();
         let settings = Settings { image: "flinkctl".into(), dry_run: false };
-        let actor = Actor { edge: Production::new(client, NAMESPACE), cluster: "demo".into(), settings };
+        let caches = Caches::start(&client, NAMESPACE, "demo", &Arc::default(), &CancellationToken::new());
+        let actor = Actor { edge: Production::new(client, NAMESPACE), caches, cluster: "demo".into(), settings };
         Self { _directory: directory, instance, jobs, actor }
     }
 

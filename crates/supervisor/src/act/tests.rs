@@ -1,6 +1,5 @@
 //! Effects on an API server, while others write too.
 
-use std::sync::Arc;
 use api::annotations::Action;
 use api::record::Command;
 use futures::{StreamExt, TryStreamExt};
@@ -10,6 +9,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use lifecycle::command::{Inbox, inbox};
 use local::instance::{Instance, Options};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;

@@ -76,6 +76,7 @@ pub fn job(spec: &FlinkJobSpec) -> JobDigest {
     // Younger than the digests that stand in statuses: what is said in vain counts as not said.
     savepoint.recovery_mode = savepoint.recovery_mode.filter(|mode| *mode != RecoveryMode::default());
     savepoint.on_failure = savepoint.on_failure.filter(|choice| *choice != OnFailure::default());
+    savepoint.retention = savepoint.retention().cloned();
     let mut restart = spec.restart.clone();
     restart.restart_policy = Some(restart.policy());
     JobDigest { bootstrap: Some(of(&bootstrap)), savepoint: Some(of(&savepoint)), restart: Some(of(&restart)) }

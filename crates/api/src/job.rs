@@ -127,6 +127,23 @@ pub struct SavepointSpec {
     /// What becomes of a stop whose savepoint fails, `KeepRunning` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+    /// Which savepoints that flinkctl took by itself are deleted again; none if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionSpec>,
+}
+
+/// How many savepoints are kept, and for how long. What a job could still need is kept in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionSpec {
+    /// How many are kept, 50 at most; any number if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 50))]
+    pub max_count: Option<i32>,
+    /// Seconds for which one is kept; for ever if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_age: Option<i32>,
 }
 
 /// When a job is started again.
@@ -296,9 +313,26 @@ impl SavepointSpec {
         self.on_failure.unwrap_or_default()
     }
 
+    /// Which savepoints are deleted again, if any are.
+    pub fn retention(&self) -> Option<&RetentionSpec> {
+        self.retention.as_ref().filter(|retention| **retention != RetentionSpec::default())
+    }
+
     /// Directory of the savepoints; none means Flink's configured default.
     pub fn target_path(&self) -> Option<&str> {
         filled(Some(&self.savepoint_target_path))
+    }
+}
+
+impl RetentionSpec {
+    /// How many are kept, one at least.
+    pub fn max_count(&self) -> Option<u32> {
+        self.max_count.map(|_| count(self.max_count, 1).max(1))
+    }
+
+    /// For how long one is kept.
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age.map(|_| seconds(self.max_age, 0))
     }
 }
 

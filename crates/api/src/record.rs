@@ -176,6 +176,20 @@ pub struct SavepointOperation {
     pub since: Timestamp,
 }
 
+/// A savepoint that was taken without being asked for, while `spec.savepoint.retention` is set.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Made {
+    pub path: String,
+    pub at: Timestamp,
+    /// Checkpoints that count go back to an execution that was started from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub base: bool,
+    /// Flink was, or is being, asked to delete it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
+}
+
 /// Another parallelism that Flink gives to an execution while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -301,9 +315,12 @@ pub struct JobRecord {
     pub command: Option<Command>,
     /// No disruptive operation before this: the last one failed.
     pub hold: Option<Timestamp>,
-    /// Why the last savepoint failed, until another one is completed.
+    /// Why the last savepoint failed, until another one is completed or another attempt is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub savepoint_failure: Option<String>,
+    /// The last savepoints that may be deleted one day, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<Made>,
 }
 
 impl JobRecord {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use flink::cluster::config_map;
 use flink::{
-    CheckpointConfig, CheckpointRequest, Checkpoints, ConfigEntry, Exceptions, Jars, JobId, JobState, JobStatus,
-    JobsOverview, Operation, OperationAnswer, Overview, Requirements, RunAnswer, RunRequest, SavepointRequest,
-    StopRequest, TaskManagers, TriggerAnswer, TriggerId, Vertices,
+    CheckpointConfig, CheckpointRequest, Checkpoints, ConfigEntry, DisposalRequest, Exceptions, Jars, JobId, JobState,
+    JobStatus, JobsOverview, Operation, OperationAnswer, Overview, Requirements, RunAnswer, RunRequest,
+    SavepointRequest, StopRequest, TaskManagers, TriggerAnswer, TriggerId, Vertices,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -155,6 +155,21 @@ impl Client {
         let unknown = answer.status == StatusCode::NOT_FOUND
             && answer.error_body().is_some_and(|body| !body.reason().starts_with("Unable to load requested file"));
         if unknown { Ok(Operation::NotFound) } else { answer.decode::<OperationAnswer>().map(Operation::from) }
+    }
+
+    /// Asks for a savepoint to be deleted, whoever made it.
+    pub async fn dispose_savepoint(&self, path: &str) -> Result<TriggerId, Error> {
+        let request = DisposalRequest { savepoint_path: path.to_owned() };
+        self.trigger("/savepoint-disposal", &request).await
+    }
+
+    /// Where the deletion of a savepoint stands.
+    pub async fn savepoint_disposal(&self, trigger: &TriggerId) -> Result<Operation, Error> {
+        let answer = self.bare(Method::GET, &format!("/savepoint-disposal/{trigger}")).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(Operation::NotFound);
+        }
+        answer.decode::<OperationAnswer>().map(OperationAnswer::without_location)
     }
 
     /// Why the job failed last, from Flink's cache; `None` if nothing is known (yet).

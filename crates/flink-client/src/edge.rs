@@ -38,6 +38,8 @@ pub trait Flink {
         target: Option<&str>,
     ) -> Result<TriggerId, Error>;
 
+    async fn dispose_savepoint(&self, path: &str) -> Result<TriggerId, Error>;
+    async fn savepoint_disposal(&self, trigger: &TriggerId) -> Result<Operation, Error>;
     async fn jars(&self) -> Result<Jars, Error>;
     async fn resource_requirements(&self, job: &JobId) -> Result<Requirements, Error>;
     async fn set_resource_requirements(&self, job: &JobId, requirements: &Requirements) -> Result<(), Error>;
@@ -46,6 +48,14 @@ pub trait Flink {
 }
 
 impl Flink for Client {
+    async fn dispose_savepoint(&self, path: &str) -> Result<TriggerId, Error> {
+        self.dispose_savepoint(path).await
+    }
+
+    async fn savepoint_disposal(&self, trigger: &TriggerId) -> Result<Operation, Error> {
+        self.savepoint_disposal(trigger).await
+    }
+
     async fn jars(&self) -> Result<Jars, Error> {
         self.jars().await
     }

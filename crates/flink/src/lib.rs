@@ -24,6 +24,6 @@ pub use id::{InvalidId, JobId, TriggerId};
 pub use jar::{ClaimMode, JarFile, Jars, RunAnswer, RunRequest, UploadAnswer};
 pub use job::{Job, JobState, JobStatus, JobsOverview, Tasks};
 pub use listing::{Listing, ListingOutcome, StoredSnapshot};
-pub use operation::{Operation, OperationAnswer, SavepointRequest, StopRequest, TriggerAnswer};
+pub use operation::{DisposalRequest, Operation, OperationAnswer, SavepointRequest, StopRequest, TriggerAnswer};
 pub use requirements::{Bounds, CheckpointRequest, Requirement, Requirements, Vertex, Vertices};
 pub use version::{FlinkVersion, InvalidVersion};

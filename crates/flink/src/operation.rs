@@ -29,6 +29,13 @@ pub struct StopRequest {
     pub trigger_id: TriggerId,
 }
 
+/// The body of `POST /savepoint-disposal`. A savepoint that is not there makes the operation fail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DisposalRequest {
+    #[serde(rename = "savepoint-path")]
+    pub savepoint_path: String,
+}
+
 /// The answer to a trigger.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TriggerAnswer {
@@ -83,6 +90,17 @@ struct FailureCause {
     stack_trace: String,
 }
 
+impl OperationAnswer {
+    /// Of an operation that leaves nothing behind, such as a disposal: the location is empty.
+    pub fn without_location(mut self) -> Operation {
+        let failed = self.operation.as_ref().is_some_and(|outcome| outcome.failure_cause.is_some());
+        if !failed {
+            self.operation = Some(Outcome { location: Some(String::new()), failure_cause: None });
+        }
+        self.into()
+    }
+}
+
 impl From<OperationAnswer> for Operation {
     fn from(answer: OperationAnswer) -> Self {
         if answer.status.id != "COMPLETED" {
@@ -121,6 +139,19 @@ mod tests {
         let failed = Operation::Failed { cause: "completed without a location".to_owned() };
         assert_eq!(parse(r#"{"status":{"id":"COMPLETED"},"operation":null}"#), failed);
         assert_eq!(parse(r#"{"status":{"id":"COMPLETED"},"operation":{}}"#), failed);
+    }
+
+    #[test]
+    fn a_disposal_has_no_location() {
+        let told = |json: &str| serde_json::from_str::<OperationAnswer>(json).unwrap().without_location();
+        let done = Operation::Completed { location: String::new() };
+        assert_eq!(told(r#"{"status":{"id":"COMPLETED"},"operation":{}}"#), done);
+        assert_eq!(told(r#"{"status":{"id":"COMPLETED"},"operation":{"failure-cause":null}}"#), done);
+        assert_eq!(told(r#"{"status":{"id":"IN_PROGRESS"},"operation":null}"#), Operation::InProgress);
+        let failed = told(
+            r#"{"status":{"id":"COMPLETED"},"operation":{"failure-cause":{"class":"a.B","stack-trace":"a.B: gone"}}}"#,
+        );
+        assert!(matches!(failed, Operation::Failed { .. }), "{failed:?}");
     }
 
     /// SC-551

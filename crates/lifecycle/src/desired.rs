@@ -76,6 +76,10 @@ pub fn job(object: &FlinkJob) -> job::Desired {
         recorded_savepoint: object.status.as_ref().and_then(|status| status.savepoint_path()).map(str::to_owned),
         savepoint_interval: spec.savepoint.interval().map(signed),
         savepoint_target: spec.savepoint.target_path().unwrap_or_default().to_owned(),
+        retention: spec
+            .savepoint
+            .retention()
+            .map(|retention| job::Retention { count: retention.max_count(), age: retention.max_age().map(signed) }),
         recovery_mode: spec.savepoint.recovery_mode(),
         on_failure: spec.savepoint.on_failure(),
         restart_policy: spec.restart.policy(),

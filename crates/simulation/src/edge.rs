@@ -426,6 +426,18 @@ impl Calls for SimFlink {
         self.call(Class::Ask, || "delete the JAR".into(), move |flink, uid, now| flink.delete_jar(uid, &jar, now)).await
     }
 
+    async fn dispose_savepoint(&self, path: &str) -> Result<TriggerId, Error> {
+        let (path, what) = (path.to_owned(), format!("delete savepoint {path}"));
+        let order = move |flink: &mut Flink, uid: &str, now| flink.dispose_savepoint(uid, &path, now);
+        self.call(Class::Order, || what.clone(), order).await
+    }
+
+    async fn savepoint_disposal(&self, trigger: &TriggerId) -> Result<Operation, Error> {
+        let trigger = trigger.clone();
+        let ask = move |flink: &mut Flink, uid: &str, now| flink.savepoint_disposal(uid, &trigger, now);
+        self.call(Class::Ask, || "savepoint disposal".into(), ask).await
+    }
+
     async fn jars(&self) -> Result<Jars, Error> {
         self.call(Class::Ask, || "list the JARs".into(), Flink::jars).await
     }

@@ -151,6 +151,10 @@ impl<E: Edge> Actor<E> {
                 manager.client.trigger_savepoint(&job, &trigger, target).await?;
                 Ok(())
             }
+            Effect::DeleteSavepoint { incarnation, path } => {
+                of(manager, &incarnation.uid)?.dispose(path).await;
+                Ok(())
+            }
             Effect::DeleteJar { incarnation, jar_id } => {
                 if let Err(error) = of(manager, &incarnation.uid)?.client.delete_jar(jar_id).await {
                     // If it is still there, the next listing tells.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use api::record::{Attempt, Checkpoints};
@@ -27,6 +28,16 @@ const LISTING_DEADLINE: Duration = Duration::from_secs(30);
 const JARS_EVERY: Duration = Duration::from_mins(1);
 /// How many earlier attempts of a job may have left a JAR.
 const ATTEMPTS: u64 = 16;
+
+/// A request to delete a savepoint.
+#[derive(Clone)]
+enum Disposal {
+    Asked(flink::TriggerId),
+    Refused(String),
+}
+
+/// How many of them are remembered.
+const DISPOSALS: usize = 64;
 
 /// Answers of one JobManager pod.
 pub struct JobManager<F> {
@@ -51,6 +62,8 @@ pub struct JobManager<F> {
     /// JARs with the jobs that they were uploaded for, and when they were last listed, by the monotonic clock.
     jars: Vec<(flink::JobId, String)>,
     jars_listed: Option<Duration>,
+    /// What came of the last requests to delete savepoints, by their paths. Flink chooses their ids, so that they are known here alone.
+    disposals: Mutex<HashMap<String, Disposal>>,
     checkpoints: HashMap<String, (Checkpoints, bool)>,
     failures: HashMap<String, String>,
 }
@@ -75,6 +88,7 @@ impl<F: Flink> JobManager<F> {
             savepoints: None,
             jars: Vec::new(),
             jars_listed: None,
+            disposals: Mutex::default(),
             checkpoints: HashMap::new(),
             failures: HashMap::new(),
         }
@@ -240,6 +254,33 @@ impl<F: Flink> JobManager<F> {
         Ok((self.client.resource_requirements(id).await?, self.client.parallelism(id).await?))
     }
 
+    /// Asks for a savepoint to be deleted. What came of it is told by [`Self::disposal`].
+    pub async fn dispose(&self, path: &str) {
+        let disposal = match self.client.dispose_savepoint(path).await {
+            Ok(trigger) => Disposal::Asked(trigger),
+            Err(error) if error.refusal().is_some() => Disposal::Refused(kit::chain(&error)),
+            Err(error) => {
+                tracing::info!(savepoint = path, error = kit::chain(&error), "it is asked again");
+                return;
+            }
+        };
+        let mut known = self.disposals.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= DISPOSALS {
+            known.clear();
+        }
+        known.insert(path.to_owned(), disposal);
+    }
+
+    /// How the deletion of a savepoint stands.
+    pub async fn disposal(&self, path: &str) -> OperationView {
+        let known = self.disposals.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+        match known {
+            None => OperationView::NotFound,
+            Some(Disposal::Refused(why)) => OperationView::Failed { why },
+            Some(Disposal::Asked(trigger)) => view(self.client.savepoint_disposal(&trigger).await),
+        }
+    }
+
     /// Why a job failed; Flink shows it a moment after the state.
     pub async fn failure(&mut self, job: &str) -> Option<String> {
         if let Some(known) = self.failures.get(job) {
@@ -301,13 +342,17 @@ impl<F: Flink> JobManager<F> {
     pub async fn operation(&self, job: &str, trigger: &str) -> OperationView {
         let ids = (flink::JobId::try_from(job.to_owned()), flink::TriggerId::try_from(trigger.to_owned()));
         let (Ok(job), Ok(trigger)) = ids else { return OperationView::Unknown };
-        match self.client.savepoint_operation(&job, &trigger).await {
-            Ok(flink::Operation::InProgress) => OperationView::InProgress,
-            Ok(flink::Operation::Completed { location }) => OperationView::Completed { path: location },
-            Ok(flink::Operation::Failed { cause }) => OperationView::Failed { why: cause },
-            Ok(flink::Operation::NotFound) => OperationView::NotFound,
-            Err(_) => OperationView::Unknown,
-        }
+        view(self.client.savepoint_operation(&job, &trigger).await)
+    }
+}
+
+fn view(answer: Result<flink::Operation, Error>) -> OperationView {
+    match answer {
+        Ok(flink::Operation::InProgress) => OperationView::InProgress,
+        Ok(flink::Operation::Completed { location }) => OperationView::Completed { path: location },
+        Ok(flink::Operation::Failed { cause }) => OperationView::Failed { why: cause },
+        Ok(flink::Operation::NotFound) => OperationView::NotFound,
+        Err(_) => OperationView::Unknown,
     }
 }
 

@@ -320,6 +320,16 @@ pub async fn operation<F: Flink>(record: &JobRecord, target: &str, manager: Opti
     }
 }
 
+/// How the deletion of the savepoint that the record names stands.
+pub async fn disposal<F: Flink>(record: &JobRecord, manager: Option<&JobManager<F>>) -> OperationView {
+    let uid = record.attempt.as_ref().map(|attempt| attempt.incarnation.uid.as_str());
+    let leaving = record.made.iter().find(|made| made.leaving).filter(|_| record.phase == JobPhase::Running);
+    match (leaving, manager.filter(|manager| Some(manager.uid.as_str()) == uid)) {
+        (Some(made), Some(manager)) => manager.disposal(&made.path).await,
+        _ => OperationView::Unknown,
+    }
+}
+
 /// JARs that were uploaded for the job, once they are of no more use; each is told once a listing.
 pub fn jars<F: Flink>(record: &JobRecord, uid: &str, manager: Option<&mut JobManager<F>>) -> Vec<String> {
     let of_no_use = matches!(record.phase, JobPhase::Running | JobPhase::Ended { .. });

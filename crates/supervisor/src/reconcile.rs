@@ -358,6 +358,7 @@ impl<E: Edge> Reconciler<E> {
             bootstrap,
             checkpoints,
             operation: observe::operation(&record, &desired.savepoint_target, self.manager.as_ref()).await,
+            disposal: observe::disposal(&record, self.manager.as_ref()).await,
             jars: observe::jars(&record, &desired.uid, self.manager.as_mut()),
             in_place: observe::in_place(&record, desired.parallelism, self.manager.as_ref(), now).await,
             evidence: observe::evidence(&record, desired.recovery_mode, &view, self.manager.as_ref(), now).await,

@@ -30,7 +30,10 @@ fn main() -> ExitCode {
                 savepoints::a_triggered_savepoint_is_recorded_where_users_expect_it_and_can_be_forgotten,
                 "shared-trigger"
             ),
-            scenario!(savepoints::savepoints_are_taken_periodically, "shared-periodic"),
+            scenario!(
+                savepoints::savepoints_are_taken_periodically_and_deleted_when_there_are_enough,
+                "shared-periodic"
+            ),
             scenario!(
                 savepoints::manual_mode_stops_without_a_savepoint_and_resumes_from_the_recorded_one,
                 "shared-manual"

@@ -1,5 +1,7 @@
 //! Savepoints: triggered, periodic, forgotten, and the manual mode.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use integration_tests::counter;
 use integration_tests::wait::until;
@@ -32,8 +34,9 @@ pub async fn a_triggered_savepoint_is_recorded_where_users_expect_it_and_can_be_
 }
 
 /// SC-013
-pub async fn savepoints_are_taken_periodically(world: Shared) -> Result<()> {
-    let job = run(&world, "periodic", json!({ "savepoint": { "savepointInterval": 3 } })).await?;
+pub async fn savepoints_are_taken_periodically_and_deleted_when_there_are_enough(world: Shared) -> Result<()> {
+    let savepoint = json!({ "savepointInterval": 3, "retention": { "maxCount": 2 } });
+    let job = run(&world, "periodic", json!({ "savepoint": savepoint })).await?;
     let first = world
         .when("fj", "shared-periodic", "has a savepoint", UP, |job| !status(job, "savepointPath").is_empty())
         .await?;
@@ -41,6 +44,11 @@ pub async fn savepoints_are_taken_periodically(world: Shared) -> Result<()> {
     let another = |job: &Value| !status(job, "savepointPath").is_empty() && status(job, "savepointPath") != path;
     let second = world.when("fj", "shared-periodic", "has another savepoint", UP, another).await?;
     ensure!(job_id(&second) == job_id(&job), "a savepoint does not restart the job");
+    let exists = |path: &str| Path::new(path.trim_start_matches("file:")).join("_metadata").exists();
+    ensure!(exists(&path), "two are kept, {path} is one of them");
+    until("the first savepoint is deleted", UP, async || Ok((!exists(&path)).then_some(()))).await?;
+    let last = world.when("fj", "shared-periodic", "is there", SOON, |_| true).await?;
+    ensure!(exists(status(&last, "savepointPath")), "the newest is kept");
     world.patch("fj", "shared-periodic", &json!({ "spec": { "savepoint": { "savepointInterval": 0 } } })).await?;
     world.counted("periodic", job_id(&job), 100).await?;
     Ok(())

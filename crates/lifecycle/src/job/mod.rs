@@ -10,6 +10,7 @@ mod ended;
 mod newest;
 mod recovery;
 mod rescaling;
+mod retention;
 mod running;
 pub mod status;
 mod stopping;
@@ -20,7 +21,7 @@ mod waiting;
 pub use newest::{Choice, Evidence, Found, Looked, Places, Rule, Stall, places, resolve};
 pub use view::{
     BootstrapView, Cluster, ClusterState, Desired, Effect, FlinkJobView, InPlace, JobManager, Observed, OperationView,
-    Outcome, Slots, Step, Waiting,
+    Outcome, Retention, Slots, Step, Waiting,
 };
 
 pub(crate) use ended::failed_to_start;

@@ -6,6 +6,7 @@ use api::{RecoveryMode, RestartPolicy};
 
 use super::recovery::{Course, awaits, course, goes_on, silent, told};
 use super::rescaling;
+use super::retention;
 use super::{
     ClusterState, Desired, Effect, FlinkJobView, Observed, OperationView, Step, Told, Waiting, begin_stop, earlier,
     finished, flink_job, lost, not_saved, saved, stop_of, tidy, until_tasks_run,
@@ -53,6 +54,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
     checkpoints(observed, &mut step);
     tidy(observed, &mut step);
     savepoint(observed, &mut step, &attempt);
+    retention::step(observed, &mut step, &attempt, job);
     if step.waiting != Waiting::Savepoint {
         step.waiting = if job.ready { Waiting::Settled } else { Waiting::Tasks { state: job.state.clone() } };
     }
@@ -168,6 +170,9 @@ pub(super) fn savepoint(observed: &Observed<'_>, step: &mut Step, attempt: &Atte
         OperationView::Completed { path } => {
             step.record.operation = None;
             saved(observed, step, path);
+            if !step.under_way(Action::TriggerSavepoint) {
+                retention::remember(observed, step, path);
+            }
             report(step, command::Outcome::Done, path);
             return;
         }

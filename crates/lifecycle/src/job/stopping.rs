@@ -5,6 +5,7 @@ use api::{OnFailure, RecoveryMode};
 use jiff::{SignedDuration, Timestamp};
 
 use super::recovery::{Course, awaits, course, goes_on, silent, told};
+use super::retention;
 use super::{
     BootstrapView, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, SUBMISSION_GRACE, Step, Told, Waiting,
     begin_stop, commands, earlier, end, lost, not_saved, saved, stop_of, until_tasks_run,
@@ -207,6 +208,7 @@ fn save(
 fn saved_once(observed: &Observed<'_>, step: &mut Step, path: &str) {
     if step.record.savepoint.as_deref() != Some(path) {
         saved(observed, step, path);
+        retention::remember(observed, step, path);
     }
 }
 

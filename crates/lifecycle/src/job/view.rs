@@ -19,6 +19,8 @@ pub struct Observed<'a> {
     pub checkpoints: Reading<Checkpoints>,
     /// How the operation that the record names stands; read while there is one.
     pub operation: OperationView,
+    /// How the deletion of the savepoint that the record names stands; read while there is one.
+    pub disposal: OperationView,
     /// Ids of JARs on the JobManager that were uploaded for an attempt of this job.
     pub jars: Vec<String>,
     /// How Flink changes the parallelism of the execution; read while it is to be another one.
@@ -49,6 +51,7 @@ pub struct Desired {
     pub recorded_savepoint: Option<String>,
     pub savepoint_interval: Option<SignedDuration>,
     pub savepoint_target: String,
+    pub retention: Option<Retention>,
     /// What counts when it was not stopped with a savepoint.
     pub recovery_mode: RecoveryMode,
     pub on_failure: OnFailure,
@@ -56,6 +59,13 @@ pub struct Desired {
     pub restart_delay: SignedDuration,
     pub restart_timeout: SignedDuration,
     pub request: Option<Request>,
+}
+
+/// How many savepoints are kept, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub count: Option<u32>,
+    pub age: Option<SignedDuration>,
 }
 
 /// How far the job's cluster is.
@@ -211,6 +221,10 @@ pub enum Effect {
         job_id: String,
         trigger_id: String,
         directory: String,
+    },
+    DeleteSavepoint {
+        incarnation: Incarnation,
+        path: String,
     },
     DeleteJar {
         incarnation: Incarnation,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::commands;
 use super::ended::adopt_savepoint;
 use super::recovery::{take_up, unsettled};
+use super::retention;
 use super::{
     BootstrapView, ClusterState, Effect, FlinkJobView, JobManager, Observed, Rule, Slots, Stall, Step, Waiting,
     begin_stop, end, resolve, stop_of,
@@ -178,6 +179,9 @@ fn attempt(observed: &Observed<'_>, mut step: Step, manager: &JobManager) -> Ste
         forgotten: None,
     };
     step.notices.push(Notice::normal("Starting", format!("attempt {number} as Flink job {}", attempt.job_id)));
+    retention::restored(&mut step.record, &attempt.restore);
+    // It told of an execution that is over.
+    step.record.savepoint_failure = None;
     step.record.attempt = Some(attempt.clone());
     // It counts for this attempt alone, also if the command goes on to the next one.
     if let Some(command) = &mut step.record.command {

@@ -2,7 +2,7 @@
 
 use api::annotations::Action;
 use api::record::{
-    Attempt, Checkpoints, Command, End, Incarnation, JobNext, JobPhase, JobRecord, Rescaling, Restore,
+    Attempt, Checkpoints, Command, End, Incarnation, JobNext, JobPhase, JobRecord, Made, Rescaling, Restore,
     SavepointOperation, Stop,
 };
 use api::{OnFailure, RecoveryMode, RestartPolicy};
@@ -40,6 +40,7 @@ pub struct Case {
     pub bootstrap: BootstrapView,
     pub checkpoints: Reading<Checkpoints>,
     pub operation: OperationView,
+    pub disposal: OperationView,
     pub jars: Vec<String>,
     pub in_place: Reading<InPlace>,
     pub evidence: Reading<Looked>,
@@ -91,6 +92,7 @@ fn desired() -> Desired {
         recorded_savepoint: None,
         savepoint_interval: None,
         savepoint_target: "sp/".into(),
+        retention: None,
         recovery_mode: RecoveryMode::LatestState,
         on_failure: OnFailure::KeepRunning,
         restart_policy: RestartPolicy::OnlyIfFailed,
@@ -124,6 +126,7 @@ pub fn case(phase: JobPhase) -> Case {
         bootstrap: BootstrapView::Absent,
         checkpoints: unknown(),
         operation: OperationView::Unknown,
+        disposal: OperationView::Unknown,
         jars: vec![],
         in_place: Reading::Known(InPlace::Cannot { why: "the scheduler is another one".into() }),
         evidence: unknown(),
@@ -288,6 +291,28 @@ impl Case {
         })
     }
 
+    /// Savepoints `s1` to `s4` were made, 400 to 100 seconds ago; so many of them are kept, for so many seconds.
+    pub fn keeps(self, count: Option<u32>, age: Option<i64>) -> Self {
+        self.with(|case| {
+            case.desired.retention = Some(job::Retention { count, age: age.map(SignedDuration::from_secs) });
+            let made = |number: i64| Made {
+                path: format!("file:/sp/s{number}"),
+                at: ago(500 - 100 * number),
+                base: false,
+                leaving: false,
+            };
+            case.record.made = (1..=4).map(made).collect();
+        })
+    }
+
+    /// Flink was asked to delete the first of them.
+    pub fn leaving(self, disposal: OperationView) -> Self {
+        self.with(|case| {
+            case.record.made[0].leaving = true;
+            case.disposal = disposal;
+        })
+    }
+
     /// Nothing disruptive is to be tried for a while.
     pub fn held(self) -> Self {
         self.with(|case| case.record.hold = Some(at(1010)))
@@ -343,6 +368,7 @@ impl Case {
             bootstrap: self.bootstrap.clone(),
             checkpoints: self.checkpoints.clone(),
             operation: self.operation.clone(),
+            disposal: self.disposal.clone(),
             jars: self.jars.clone(),
             in_place: self.in_place.clone(),
             evidence: self.evidence.clone(),

@@ -240,6 +240,46 @@ fn tidies_up() -> Vec<Row> {
     ]
 }
 
+fn keeps_savepoints() -> Vec<Row> {
+    let two = || running().keeps(Some(2), None);
+    let needs = |change: fn(&mut Case)| two().with(change);
+    let path = || "file:///sp/s1".to_owned();
+    vec![
+        two().row("two savepoints are kept of four"),
+        running().keeps(None, Some(250)).row("savepoints are kept for 250 s"),
+        running().keeps(None, Some(1000)).row("savepoints are kept for 1000 s"),
+        running().keeps(Some(1), Some(1)).with(|case| drop(case.record.made.drain(..3))).row("the newest one is kept"),
+        running().keeps(None, None).row("savepoints are kept"),
+        two().with(|case| case.desired.retention = None).row("savepoints are not deleted any more"),
+        needs(|case| case.attempt().restore = Restore::Savepoint { path: "file:///sp/s1".into() })
+            .row("two savepoints are kept, the job was started from the oldest"),
+        needs(|case| case.attempt().savepoint = Some("file:///sp/s1".into()))
+            .row("two savepoints are kept, the oldest is the attempt's"),
+        needs(|case| case.record.savepoint = Some("file:///sp/s1".into()))
+            .row("two savepoints are kept, the oldest is recorded"),
+        needs(|case| case.record.restore = Restore::Savepoint { path: "file:///sp/s1".into() })
+            .row("two savepoints are kept, the oldest is where it goes on"),
+        needs(|case| case.record.made[0].base = true)
+            .row("two savepoints are kept, the oldest is what the checkpoint goes back to"),
+        two()
+            .with(|case| case.desired.savepoint_path = Some(path()))
+            .row("two savepoints are kept, the oldest is named in the definition"),
+        two().saving(5).row("two savepoints are kept, one is being taken"),
+        two().flink("RESTARTING").row("two savepoints are kept, it fails over"),
+        two().silent().row("two savepoints are kept, JobManager does not answer"),
+        two().leaving(OperationView::Unknown).row("a savepoint is deleted, Flink does not tell"),
+        two().leaving(OperationView::NotFound).row("a savepoint is deleted, Flink has not heard of it"),
+        two()
+            .leaving(OperationView::NotFound)
+            .with(|case| case.desired.savepoint_path = Some("file:///sp/s1".into()))
+            .row("a savepoint is to be deleted, and is named in the definition by now"),
+        two().leaving(OperationView::InProgress).row("a savepoint is being deleted"),
+        two().leaving(OperationView::Completed { path: String::new() }).row("a savepoint is deleted"),
+        two().leaving(OperationView::Failed { why: "access denied".into() }).row("a savepoint cannot be deleted"),
+        two().leaving(OperationView::InProgress).replaced().row("a savepoint is being deleted, JobManager lost"),
+    ]
+}
+
 fn rescales() -> Vec<Row> {
     let asked = |seconds| running().rescaling(2, 2).asked(seconds);
     vec![
@@ -522,10 +562,22 @@ impl Case {
 }
 
 pub fn rows() -> Vec<Row> {
-    [new(), waits(), submits(), runs(), tidies_up(), rescales(), recovers(), stops(), ends(), is_forced()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        new(),
+        waits(),
+        submits(),
+        runs(),
+        tidies_up(),
+        keeps_savepoints(),
+        rescales(),
+        recovers(),
+        stops(),
+        ends(),
+        is_forced(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[test]

@@ -24,6 +24,11 @@ use super::settings::Millis;
 /// The greatest parallelism that a job can be given, unless it says otherwise itself.
 const MOST: u32 = 128;
 
+/// Operations that belong to none.
+fn no_job() -> JobId {
+    JobId::from_bytes([0; 16])
+}
+
 fn vertex(number: usize) -> String {
     format!("{:032x}", number + 1)
 }
@@ -353,6 +358,29 @@ impl Flink {
         }
         self.plan();
         Ok(trigger.clone())
+    }
+
+    /// Deletes a savepoint, or a checkpoint, whoever made it.
+    pub fn dispose_savepoint(&mut self, uid: &str, path: &str, now: Timestamp) -> Result<TriggerId, Error> {
+        let (index, now) = self.leading(uid, || "POST /savepoint-disposal".to_owned(), now)?;
+        let trigger = TriggerId::from_bytes(self.ground.dice.bytes());
+        let outcome = if self.ground.settings.mishaps.storage_unreadable {
+            Operation::Failed { cause: "ConnectException: Connection refused".to_owned() }
+        } else if self.ground.storage.remove(path) {
+            Operation::Completed { location: String::new() }
+        } else {
+            Operation::Failed { cause: refusal::no_savepoint(path) }
+        };
+        let forgotten = now + self.ground.settings.keeping_results;
+        let operations = &mut self.managers[index].operations;
+        operations.begin(&no_job(), &trigger, now);
+        operations.end(&no_job(), &trigger, outcome, forgotten);
+        Ok(trigger)
+    }
+
+    pub fn savepoint_disposal(&mut self, uid: &str, trigger: &TriggerId, now: Timestamp) -> Result<Operation, Error> {
+        let (index, now) = self.leading(uid, || format!("GET /savepoint-disposal/{trigger}"), now)?;
+        Ok(self.managers[index].operations.get(&no_job(), trigger, now))
     }
 
     /// Wants the vertices of a job to run with so many tasks, which takes effect at its next checkpoint.

@@ -313,6 +313,27 @@ fn an_adaptive_job_changes_its_parallelism_at_the_next_checkpoint() {
 }
 
 #[test]
+fn a_savepoint_is_deleted_once() {
+    let mut world = World::new(&[]);
+    world.run(JM, 1, None).unwrap();
+    world.pass(3000);
+    world.flink.trigger_savepoint(JM, &id(1), &trigger(1), Some("file:///sp"), world.now).unwrap();
+    world.pass(1000);
+    let Operation::Completed { location } =
+        world.flink.savepoint_operation(JM, &id(1), &trigger(1), world.now).unwrap()
+    else {
+        panic!("it is not there");
+    };
+    let mut dispose = || {
+        let trigger = world.flink.dispose_savepoint(JM, &location, world.now).unwrap();
+        world.flink.savepoint_disposal(JM, &trigger, world.now).unwrap()
+    };
+    assert_eq!(dispose(), Operation::Completed { location: String::new() });
+    assert!(matches!(dispose(), Operation::Failed { .. }));
+    assert_eq!(world.newest(JM, "file:///sp"), None);
+}
+
+#[test]
 fn a_listing_that_cannot_be_made_is_told_as_such() {
     let mut world = World::new(&[]);
     world.flink.settings().mishaps.storage_unreadable = true;

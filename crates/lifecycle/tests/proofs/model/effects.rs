@@ -118,8 +118,8 @@ impl World {
                     execution.asked = to;
                 }
             }
-            // JARs do not matter in this world.
-            Effect::DeleteJar { .. } => {}
+            // JARs do not matter in this world, and savepoints are kept.
+            Effect::DeleteJar { .. } | Effect::DeleteSavepoint { .. } => {}
             Effect::CancelJob { incarnation, job_id } => self.cancel(&incarnation.uid, &job_id),
             Effect::AddFinalizer => {
                 if let Some(object) = self.job.as_mut().filter(|object| *object == on && !object.deleting) {

@@ -62,6 +62,7 @@ fn job_desired(object: &Object<JobRecord>, laws: &Laws) -> job::Desired {
         recorded_savepoint: None,
         savepoint_interval: None,
         savepoint_target: "sp".into(),
+        retention: None,
         recovery_mode: laws.recovery_mode,
         on_failure: laws.on_failure,
         restart_policy: laws.policy,
@@ -187,6 +188,7 @@ impl World {
                 told(&manager, |_| Checkpoints::Directory { path, retained: true })
             }),
             operation: operation(real, &object.record, &manager),
+            disposal: OperationView::Unknown,
             jars: vec![],
             in_place: told(&manager, |manager| real.in_place(object.record.attempt.as_ref(), manager, laws)),
             evidence: match &object.record.attempt {

@@ -4,7 +4,7 @@
 //! restarted supervisor goes on where the last one stopped. It is opaque to users: what they may rely on is
 //! projected into the documented status fields. A record that does not parse stops all effects.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -206,6 +206,16 @@ pub struct Rescaling {
     pub given_up: bool,
 }
 
+impl Rescaling {
+    /// How long Flink may take: with its defaults it waits for half a minute since the last change, and for a checkpoint.
+    pub const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
+
+    /// When the job is restarted instead.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.asked.and_then(|asked| asked.checked_add(Self::PATIENCE).ok())
+    }
+}
+
 /// How an execution is ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all_fields = "camelCase")]
@@ -297,6 +307,9 @@ pub struct JobRecord {
     pub phase: JobPhase,
     /// The current attempt, or the last one.
     pub attempt: Option<Attempt>,
+    /// It was lost with its JobManager, and Flink's high availability may bring it back under the next one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub adrift: bool,
     /// Where the next attempt starts.
     pub restore: Restore,
     /// Why the current attempt, or the next one, starts where it does.

@@ -4,7 +4,7 @@ use api::RestartPolicy;
 use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, JobRecord, Restore, Stop};
 use jiff::Timestamp;
 
-use super::recovery::take_up;
+use super::recovery::{is_gone, take_up};
 use super::{
     BootstrapView, ClusterState, Effect, Observed, SUBMISSION_GRACE, Step, Waiting, begin_stop, earlier, end as end_as,
     flink_job, same_incarnation, stop_of, tidy,
@@ -18,6 +18,8 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, end: &End, at: Times
         begin_stop(&mut step, observed, stop, JobNext::Stay { end: end.clone() });
         return step;
     }
+    let gone = step.record.attempt.as_ref().is_none_or(|attempt| is_gone(observed, attempt));
+    step.record.adrift &= !gone;
     if let Some(until) = in_flight(observed, &step, end, at).filter(|until| observed.now < *until) {
         step.wake = earlier(step.wake, Some(until));
         return step.wait(Waiting::RestartDelay { until });

@@ -128,6 +128,9 @@ fn terminated(observed: &Observed<'_>, mut step: Step) -> Step {
         return step.wait(Waiting::OldPods { incarnations: vec![number] });
     }
     if observed.desired.supervised {
+        if let Some(waiting) = recovery::haunts(observed, &mut step).filter(|_| !observed.desired.force_delete) {
+            return step.wait(waiting);
+        }
         step.effects.push(Effect::RemoveFinalizer);
     }
     step.wait(Waiting::Deletion)
@@ -159,6 +162,8 @@ fn end(step: &mut Step, observed: &Observed<'_>, next: JobNext, restore: Option<
 /// The attempt's JobManager is gone, and with it the job.
 fn lost(step: &mut Step, observed: &Observed<'_>, next: JobNext, restore: Restore) {
     step.notices.push(Notice::warning("JobManagerLost", "the JobManager that ran the job is gone"));
+    let gone = step.record.attempt.as_ref().is_none_or(|attempt| recovery::is_gone(observed, attempt));
+    step.record.adrift = observed.cluster.highly_available && !gone;
     end(step, observed, next, Some(restore));
 }
 

@@ -7,7 +7,7 @@
 use api::record::{Attempt, Incarnation};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ClusterState, Observed, Step, Told, Waiting, earlier, flink_job, same_incarnation};
+use super::{ClusterState, Effect, Observed, Step, Told, Waiting, earlier, flink_job, same_incarnation};
 use crate::{Notice, Reading};
 
 /// How long a JobManager that answers may take until it lists all jobs that it brings back.
@@ -88,11 +88,50 @@ pub(super) fn silent(observed: &Observed<'_>) -> Waiting {
     }
 }
 
+/// Whether a JobManager that stands knows for sure that it will not run again.
+pub(super) fn is_gone(observed: &Observed<'_>, attempt: &Attempt) -> bool {
+    let cluster = &observed.cluster;
+    let Some(jobs) = cluster.jobs.known().filter(|_| cluster.job_manager.is_some()) else { return false };
+    match jobs.iter().find(|job| job.id == attempt.job_id) {
+        Some(job) => job.terminal,
+        None => unsettled(observed).is_none(),
+    }
+}
+
+/// What keeps a job that is deleted from being forgotten: the next JobManager would bring its last execution back, and nobody would look
+/// after it.
+pub(super) fn haunts(observed: &Observed<'_>, step: &mut Step) -> Option<Waiting> {
+    let attempt = step.record.attempt.clone().filter(|_| step.record.adrift)?;
+    let cluster = &observed.cluster;
+    let why = match cluster.state {
+        ClusterState::Missing | ClusterState::Terminated => return None,
+        ClusterState::Stopped => "the cluster is stopped: START it, so that the job can be cancelled",
+        ClusterState::Starting | ClusterState::Started | ClusterState::Restarting | ClusterState::Stopping => {
+            "there is no JobManager yet"
+        }
+    };
+    let Some(manager) = &cluster.job_manager else { return Some(Waiting::Adrift { why: why.to_owned() }) };
+    if is_gone(observed, &attempt) {
+        return None;
+    }
+    let Reading::Known(jobs) = &cluster.jobs else { return Some(silent(observed)) };
+    let Some(job) = jobs.iter().find(|job| job.id == attempt.job_id) else {
+        step.wake = earlier(step.wake, unsettled(observed));
+        return Some(Waiting::Adrift { why: "the JobManager does not list it yet".to_owned() });
+    };
+    if job.state != "CANCELLING" {
+        let incarnation = Incarnation { number: manager.number, uid: manager.uid.clone() };
+        step.effects.push(Effect::CancelJob { incarnation, job_id: attempt.job_id });
+    }
+    Some(Waiting::Cancellation)
+}
+
 /// The execution goes on under this JobManager.
 pub(super) fn goes_on(step: &mut Step, incarnation: Incarnation) {
     let Some(attempt) = &mut step.record.attempt else { return };
     let text = format!("Flink has brought job {} back under JobManager {}", attempt.job_id, incarnation.number);
     attempt.incarnation = incarnation;
+    step.record.adrift = false;
     step.notices.push(Notice::normal("Recovered", text));
     step.waiting = Waiting::Next;
 }

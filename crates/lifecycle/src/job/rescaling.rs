@@ -10,8 +10,6 @@ use super::running::savepoint;
 use super::{ClusterState, Desired, Effect, FlinkJobView, InPlace, Observed, Slots, Step, Waiting, earlier};
 use crate::{Notice, Reading, ids};
 
-/// How long Flink may take: with its defaults it waits for half a minute since the last change, and for a checkpoint.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
 /// A checkpoint that is complete while Flink still pauses after the last change counts for nothing, and the next periodic one may be far.
 const CHECKPOINT_AGAIN: SignedDuration = SignedDuration::from_secs(20);
 
@@ -134,7 +132,7 @@ fn see_through(
     rescaling: Rescaling,
 ) -> bool {
     let to = rescaling.parallelism;
-    let deadline = rescaling.asked.map_or(observed.now, |asked| asked + PATIENCE);
+    let deadline = rescaling.deadline().unwrap_or(observed.now);
     match &observed.in_place {
         Reading::Known(InPlace::Cannot { why }) => return give_up(step, rescaling, why),
         Reading::Known(InPlace::Can { running, .. }) if *running == to && job.ready => {

@@ -288,6 +288,9 @@ pub fn explain(waiting: &Waiting) -> String {
         Waiting::Recovery { why, until: Some(until) } => {
             format!("Flink's high availability may bring it back: {why}; it is not waited for after {until:.0}")
         }
+        Waiting::Adrift { why } => format!(
+            "Flink's high availability keeps its last execution, which can be cancelled only once a JobManager has brought it back: {why}"
+        ),
         Waiting::Submission { detail } | Waiting::Trouble { detail } | Waiting::Rescale { detail } => detail.clone(),
         Waiting::Tasks { state } => format!("Flink says {state}; not all tasks run"),
         Waiting::Savepoint => "a savepoint is in progress".into(),

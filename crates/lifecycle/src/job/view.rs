@@ -277,6 +277,10 @@ pub enum Waiting {
         why: String,
         until: Option<Timestamp>,
     },
+    /// Its last execution may come back, so that the job is not forgotten yet.
+    Adrift {
+        why: String,
+    },
     Submission {
         detail: String,
     },

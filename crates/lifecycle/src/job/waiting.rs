@@ -180,6 +180,7 @@ fn attempt(observed: &Observed<'_>, mut step: Step, manager: &JobManager) -> Ste
     };
     step.notices.push(Notice::normal("Starting", format!("attempt {number} as Flink job {}", attempt.job_id)));
     retention::restored(&mut step.record, &attempt.restore);
+    step.record.adrift = false;
     // It told of an execution that is over.
     step.record.savepoint_failure = None;
     step.record.attempt = Some(attempt.clone());

@@ -313,6 +313,11 @@ impl Case {
         })
     }
 
+    /// Flink may bring its last execution back.
+    pub fn adrift(self) -> Self {
+        self.with(|case| case.record.adrift = true)
+    }
+
     /// Nothing disruptive is to be tried for a while.
     pub fn held(self) -> Self {
         self.with(|case| case.record.hold = Some(at(1010)))

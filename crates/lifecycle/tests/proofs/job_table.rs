@@ -393,6 +393,38 @@ fn recovers() -> Vec<Row> {
     ]
 }
 
+fn haunts() -> Vec<Row> {
+    let deleted = || case(JobPhase::Terminated).deleting().replaced().highly_available(1).adrift();
+    let without = |state| deleted().without_job_manager().cluster(state);
+    vec![
+        running()
+            .without_job_manager()
+            .highly_available(0)
+            .cluster(ClusterState::Restarting)
+            .deleting()
+            .row("recovering, deleted while the cluster restarts"),
+        without(ClusterState::Restarting).row("deleted, may come back, the cluster restarts"),
+        without(ClusterState::Stopped).row("deleted, may come back, the cluster is stopped"),
+        without(ClusterState::Terminated).row("deleted, may come back, the cluster is being deleted"),
+        without(ClusterState::Stopped).forced().row("deleted by force, may come back, the cluster is stopped"),
+        deleted().silent().row("deleted, may come back, JobManager does not answer"),
+        deleted().row("deleted, may come back, not listed yet"),
+        deleted().highly_available(30).row("deleted, may come back, not listed for too long"),
+        case(JobPhase::Terminated).deleting().adrift().brought_back("RUNNING").row("deleted, brought back"),
+        case(JobPhase::Terminated)
+            .deleting()
+            .adrift()
+            .brought_back("CANCELLING")
+            .row("deleted, brought back, cancelled"),
+        case(JobPhase::Terminated).deleting().adrift().brought_back("CANCELED").row("deleted, brought back, over"),
+        ended(End::ClusterStopped)
+            .replaced()
+            .highly_available(30)
+            .adrift()
+            .row("stopped with its cluster, not brought back"),
+    ]
+}
+
 fn is_forced() -> Vec<Row> {
     let cancel = |seconds| stopping(Stop::Cancel, JobNext::Delete).silent().forced().with(|case| case.since(seconds));
     vec![
@@ -573,6 +605,7 @@ pub fn rows() -> Vec<Row> {
         recovers(),
         stops(),
         ends(),
+        haunts(),
         is_forced(),
     ]
     .into_iter()

@@ -58,7 +58,9 @@ impl World {
             }
         }
         let Some(job) = &self.job else { return (self.living() > 0).then(|| "a ghost lives".into()) };
-        if let Some(complaint) = deleted(job.deleting, "job") {
+        // Its execution would come back with the cluster.
+        let stopped = self.cluster.as_ref().is_some_and(|cluster| cluster.record.phase == ClusterPhase::Stopped);
+        if let Some(complaint) = deleted(job.deleting && !(stopped && job.record.adrift), "job") {
             return Some(complaint);
         }
         let started = self.cluster.as_ref().is_some_and(|cluster| cluster.record.phase != ClusterPhase::Stopped);

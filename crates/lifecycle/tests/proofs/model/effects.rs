@@ -145,7 +145,9 @@ impl World {
             object.supervised = false;
             return;
         }
-        let alive = self.living() > 0;
+        // What is stored comes back with the next JobManager.
+        let comes_back = !self.stored.is_empty() && self.cluster.as_ref().is_some_and(|cluster| !cluster.deleting);
+        let alive = self.living() > 0 || comes_back;
         self.witness.breaks(GONE, alive);
         self.job = None;
         if let Some(bootstrap) = &mut self.bootstrap {

@@ -6,6 +6,7 @@ use stateright::{Checker, Expectation, HasDiscoveries, Model};
 use super::*;
 
 const NONE: Budget = Budget::NONE;
+const ONE_LOST: Budget = Budget { job_manager_deaths: 1, ..NONE };
 
 /// All that can happen within these bounds, from a job that runs; what is left of each state in calm is looked at too.
 const SCOPES: &[(&str, Budget)] = &[
@@ -82,6 +83,8 @@ fn promises_are_kept_in_special_worlds() {
         ("highly available, changed, lost", Budget { changes: 1, job_manager_deaths: 1, ..NONE }),
         ("highly available, stopped, lost", Budget { stops: 1, job_manager_deaths: 1, ..NONE }),
         ("highly available, deleted, lost", Budget { deletions: 1, job_manager_deaths: 1, ..NONE }),
+        ("highly available, cluster stopped, deleted, lost", Budget { deletions: 1, cluster_stops: 1, ..ONE_LOST }),
+        ("highly available, cluster and job deleted, lost", Budget { deletions: 1, cluster_deletions: 1, ..ONE_LOST }),
         ("highly available, cluster changed, lost", Budget { cluster_changes: 1, job_manager_deaths: 1, ..NONE }),
     ] {
         explore(name, System { laws, budget, begin: Begin::Running, calm: true });

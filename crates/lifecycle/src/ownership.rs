@@ -3,9 +3,12 @@
 //! The operator decides it and says so in the label `clusterName`, by which supervisors find their jobs. Invariant: a job changes its
 //! cluster only while nothing of it runs, and its status is written here only where no supervisor can exist.
 
+use std::time::Duration;
+
 use api::{FlinkJob, FlinkJobStatus, ResourceStatus, SupervisorStatus, conditions, labels, names};
 use jiff::Timestamp;
 
+use crate::deletion::{self, Force};
 use crate::deployment::{has_finalizer, name};
 
 /// What is known when a job is looked at.
@@ -16,6 +19,8 @@ pub struct Observed<'a> {
     pub clusters: &'a [String],
     /// Clusters that have a supervisor Deployment or supervisor pods, whether the cluster exists or not.
     pub supervised: &'a [String],
+    /// The supervisor of its cluster does not work.
+    pub failing: bool,
 }
 
 /// One write to the job, guarded by the resourceVersion that was observed.
@@ -27,7 +32,7 @@ pub enum Effect {
         job: String,
     },
     Status(Box<FlinkJobStatus>),
-    /// The supervisor's: there is none that could do it.
+    /// The supervisor's: there is none that could do it, or does.
     RemoveFinalizer,
 }
 
@@ -37,14 +42,22 @@ pub struct Plan {
     /// At most one: the next one needs a new look.
     pub effect: Option<Effect>,
     pub waiting: Option<String>,
+    /// When to look again, if nothing changes before.
+    pub wake: Option<Duration>,
 }
 
 /// Decides whose a job is.
 pub fn plan(observed: &Observed<'_>, now: Timestamp) -> Plan {
-    match home(observed) {
+    let wake = match deletion::force(&observed.job.metadata, observed.failing, now) {
+        Force::Now => return Plan { effect: Some(Effect::RemoveFinalizer), ..Plan::default() },
+        Force::After(left) => Some(left),
+        Force::No => None,
+    };
+    let plan = match home(observed) {
         Some((cluster, job)) => label(observed.job, cluster, job),
         None => orphan(observed, now),
-    }
+    };
+    Plan { wake, ..plan }
 }
 
 /// The cluster of a job, and its short name there.
@@ -95,25 +108,27 @@ fn label(job: &FlinkJob, cluster: &str, short: &str) -> Plan {
     };
     let stamped = has(labels::CLUSTER_NAME, cluster) && has(labels::JOB_NAME, short);
     let effect = (!stamped).then(|| Effect::Label { cluster: cluster.to_owned(), job: short.to_owned() });
-    Plan { effect, waiting: None }
+    Plan { effect, ..Plan::default() }
 }
 
 fn orphan(observed: &Observed<'_>, now: Timestamp) -> Plan {
     let job = observed.job;
     let last = job.metadata.labels.as_ref().and_then(|all| all.get(labels::CLUSTER_NAME));
     if let Some(cluster) = last.filter(|cluster| observed.supervised.contains(cluster)) {
-        return Plan { effect: None, waiting: Some(format!("the supervisor of {cluster} has not ended yet")) };
+        let waiting = Some(format!("the supervisor of {cluster} has not ended yet"));
+        return Plan { waiting, ..Plan::default() };
     }
     let deleting = job.metadata.deletion_timestamp.is_some();
     if deleting && has_finalizer(&job.metadata, names::SUPERVISOR_FINALIZER) {
-        return Plan { effect: Some(Effect::RemoveFinalizer), waiting: None };
+        return Plan { effect: Some(Effect::RemoveFinalizer), ..Plan::default() };
     }
     if !deleting && deployment_of(job).is_some() {
-        return Plan { effect: None, waiting: Some("its FlinkDeployment is about to create the cluster".to_owned()) };
+        let waiting = Some("its FlinkDeployment is about to create the cluster".to_owned());
+        return Plan { waiting, ..Plan::default() };
     }
     let status = orphan_status(job, deleting, now);
     let effect = (job.status.as_ref() != Some(&status)).then(|| Effect::Status(Box::new(status)));
-    Plan { effect, waiting: Some("there is no FlinkCluster for it".to_owned()) }
+    Plan { effect, waiting: Some("there is no FlinkCluster for it".to_owned()), wake: None }
 }
 
 /// The record stays: a cluster of the same name goes on from it, as it does from `savepointPath`.

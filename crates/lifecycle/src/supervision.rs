@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
 use crate::Notice;
+use crate::deletion::{self, Force};
 use crate::deployment::{has_finalizer, name};
 
 /// Time between two corrections of what somebody else changes.
@@ -66,6 +67,8 @@ pub enum Effect {
     },
     /// The operator's, on the cluster.
     RemoveFinalizer,
+    /// Takes the supervisor's finalizer off the cluster, as a supervisor would that works.
+    Release,
     /// The status of the cluster, while nobody else can write it.
     Status(Box<FlinkClusterStatus>),
 }
@@ -84,7 +87,7 @@ impl Effect {
     /// What to tell once the effect has happened.
     pub fn notice(&self) -> Option<Notice> {
         match self {
-            Self::AddFinalizer | Self::RemoveFinalizer | Self::Status(_) => None,
+            Self::AddFinalizer | Self::RemoveFinalizer | Self::Release | Self::Status(_) => None,
             Self::Create(_) => Some(Notice::normal("SupervisorCreated", "created the supervisor's Deployment")),
             Self::Replace { why, .. } => {
                 Some(Notice::normal("SupervisorUpdated", format!("updated the supervisor's Deployment: {why}")))
@@ -108,7 +111,17 @@ pub fn plan(observed: &Observed<'_>, now: Timestamp) -> Plan {
     if deleting && !has_finalizer(cluster, names::SUPERVISOR_FINALIZER) {
         return removal(observed);
     }
+    let broken = observed.trouble.is_some() || observed.wanted.is_err();
+    let force = deletion::force(cluster, broken, now);
+    if force == Force::Now {
+        let text = "it is let go on request in the place of its supervisor, with whatever is left of it";
+        let notices = vec![Notice::warning("ForceDeleted", text)];
+        return Plan { effects: vec![Effect::Release], notices, ..Plan::default() };
+    }
     let mut plan = deployment(observed, now);
+    if let Force::After(left) = force {
+        plan.wake = Some(plan.wake.map_or(left, |wake| wake.min(left)));
+    }
     if !deleting && !has_finalizer(cluster, names::OPERATOR_FINALIZER) {
         plan.effects.insert(0, Effect::AddFinalizer);
     }

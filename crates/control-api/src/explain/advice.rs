@@ -345,7 +345,12 @@ pub(super) fn nature(reason: &str) -> Nature {
 
 /// Advice for what stands in the way, and else for the resource itself.
 pub(super) fn of(what: &What<'_>, verdict: Verdict, own: &str, causes: &[Cause]) -> Vec<Advice> {
-    if matches!(verdict, Verdict::Ready | Verdict::Deleting) && causes.is_empty() {
+    let well = match verdict {
+        Verdict::Ready => true,
+        Verdict::Deleting => nature(own) != Trouble,
+        _ => false,
+    };
+    if well && causes.is_empty() {
         return Vec::new();
     }
     let troubles: Vec<&Cause> = causes.iter().filter(|cause| nature(&cause.reason) == Trouble).collect();

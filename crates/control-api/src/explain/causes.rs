@@ -1,6 +1,6 @@
 //! What lies behind the state of a resource: elsewhere than in itself.
 
-use api::conditions::reasons;
+use api::conditions::{SAVEPOINT_FAILED, condition, reasons};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Cause, Event, Standing, Subject, View, What, advice};
@@ -18,6 +18,15 @@ pub(super) fn of(subject: &Subject<'_>, own: &Standing, events: &[Event]) -> Vec
         reason: reasons::SUPERVISOR_FAILING.to_owned(),
         message: why.to_owned(),
         since: None,
+    }));
+    // It is told of a job that runs on, too.
+    let saving = View::of(&subject.what).conditions;
+    let unsaved = condition(saving, SAVEPOINT_FAILED).filter(|told| told.status == "True" && told.reason != own.reason);
+    causes.extend(unsaved.map(|told| Cause {
+        about: own.about.clone(),
+        reason: told.reason.clone(),
+        message: told.message.clone(),
+        since: Some(told.last_transition_time.0),
     }));
     if fine {
         return causes;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use api::record::{self, ClusterNext, ClusterPhase, ClusterRecord, End, JobNext, JobPhase, JobRecord};
+use api::record::{
+    self, ClusterNext, ClusterPhase, ClusterRecord, End, JobNext, JobPhase, JobRecord, Rescaling, Restore,
+};
 use api::{FlinkCluster, FlinkJob, RestartPolicy};
 use jiff::{SignedDuration, Timestamp};
 
@@ -60,7 +62,14 @@ fn of_job(job: &FlinkJob, now: Timestamp) -> Vec<Next> {
     let record = job.status.as_ref().and_then(|status| status.record.as_ref());
     let Ok(record) = record::parse::<JobRecord>(record) else { return Vec::new() };
     match &record.phase {
-        JobPhase::Waiting { .. } => vec![once("it is submitted as soon as what it waits for is there")],
+        JobPhase::Waiting { .. } => {
+            let from = match &record.restore {
+                Restore::Newest => "the newest of savepoint and checkpoint that is found".to_owned(),
+                Restore::Empty => "no state".to_owned(),
+                Restore::Savepoint { path } | Restore::Checkpoint { path } => path.clone(),
+            };
+            vec![once(format!("it is submitted as soon as what it waits for is there, and starts from {from}"))]
+        }
         JobPhase::Submitting { since, .. } => {
             vec![at("the submission is given up", *since, job.spec.restart.timeout())]
         }
@@ -71,7 +80,25 @@ fn of_job(job: &FlinkJob, now: Timestamp) -> Vec<Next> {
             JobNext::Delete => "it is released",
         })],
         JobPhase::Ended { end, at } => vec![ended(job, end, *at)],
+        JobPhase::Terminated if record.adrift => {
+            vec![once("its last execution is cancelled when a JobManager has brought it back, and the job is released")]
+        }
         JobPhase::New | JobPhase::Adopting { .. } | JobPhase::Terminated => Vec::new(),
+    }
+}
+
+/// What becomes of another parallelism that Flink is to give to the job while it runs.
+fn rescaling(rescaling: &Rescaling) -> Next {
+    let to = rescaling.parallelism;
+    match rescaling.deadline() {
+        _ if rescaling.given_up => {
+            once("the job is restarted with a savepoint, since Flink did not change its parallelism")
+        }
+        Some(_) => {
+            let what = format!("the job is restarted with a savepoint, unless it runs with parallelism {to} by then");
+            Next { what, at: rescaling.deadline() }
+        }
+        None => once(format!("Flink is asked for parallelism {to} as soon as there are task slots; the job runs on")),
     }
 }
 
@@ -83,7 +110,10 @@ fn running(job: &FlinkJob, record: &JobRecord, now: Timestamp) -> Vec<Next> {
         (None, Some(interval), Some(last)) => Some(at("a periodic savepoint is taken", last, interval)),
         (None, ..) => None,
     };
-    held.into_iter().chain(savepoint).collect()
+    let leaving = record.made.iter().find(|made| made.leaving);
+    let leaving =
+        leaving.map(|made| once(format!("the savepoint {} is deleted (spec.savepoint.retention)", made.path)));
+    held.into_iter().chain(record.rescaling.as_ref().map(rescaling)).chain(savepoint).chain(leaving).collect()
 }
 
 fn ended(job: &FlinkJob, end: &End, since: Timestamp) -> Next {

@@ -136,6 +136,39 @@ fn a_running_job_says_when_the_next_savepoint_is_due() {
 }
 
 #[test]
+fn a_running_job_says_what_becomes_of_another_parallelism() {
+    let told = |rescaling: &Value| {
+        let record = json!({"phase": {"name": "Running"}, "savepointRequested": at(-600), "rescaling": rescaling});
+        let job = job(conditions(false, false, "Updating", "Flink changes its parallelism from 2 to 3"), record);
+        explain(&subject(What::Job { job: &job, cluster: None })).next[0].clone()
+    };
+    assert!(told(&json!({"parallelism": 3})).what.contains("as soon as there are task slots"));
+    assert_eq!(told(&json!({"parallelism": 3, "asked": at(-30)})).at, Some(at(90)));
+    assert!(told(&json!({"parallelism": 3, "asked": at(-300), "givenUp": true})).what.contains("restarted"));
+}
+
+#[test]
+fn a_job_that_runs_on_after_its_savepoint_failed_is_explained() {
+    let mut told = conditions(true, false, "Running", "all tasks run");
+    let why = "the savepoint failed, the job runs on: no space left on device";
+    set_condition(&mut told, api::conditions::SAVEPOINT_FAILED, true, "SavepointFailed", why, Some(1), at(-60));
+    let job = job(told, json!({"phase": {"name": "Running"}}));
+    let explanation = explain(&subject(What::Job { job: &job, cluster: None }));
+    assert_eq!((explanation.verdict, explanation.causes[0].message.as_str()), (Verdict::Ready, why));
+    assert!(explanation.advice[0].text.contains("savepointTargetPath"), "{:?}", explanation.advice);
+}
+
+#[test]
+fn a_deletion_that_is_blocked_comes_with_what_to_do() {
+    let mut job =
+        job(conditions(false, false, "DeletionBlocked", "being deleted, and there is no JobManager"), Value::Null);
+    job.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(-60)));
+    let explanation = explain(&subject(What::Job { job: &job, cluster: None }));
+    assert_eq!(explanation.verdict, Verdict::Deleting);
+    assert!(explanation.advice[0].commands[0].contains("force-delete=true"), "{:?}", explanation.advice);
+}
+
+#[test]
 fn a_deployment_points_at_the_part_that_is_not_ready() {
     let deployment: FlinkDeployment = serde_json::from_value(json!({
         "apiVersion": "nextbreakpoint.com/v1", "kind": "FlinkDeployment", "metadata": {"name": "demo", "namespace": "flink"},

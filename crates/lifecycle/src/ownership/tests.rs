@@ -25,8 +25,35 @@ fn job(name: &str, labels: &[(&str, &str)], state: &str, metadata: &Value) -> Fl
 
 fn run(job: &FlinkJob, clusters: &[&str], supervised: &[&str]) -> Plan {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let observed = Observed { job, clusters: &owned(clusters), supervised: &owned(supervised) };
+    let observed = Observed { job, clusters: &owned(clusters), supervised: &owned(supervised), failing: false };
     plan(&observed, Timestamp::from_second(1_700_000_000).unwrap())
+}
+
+#[test]
+fn a_job_is_let_go_by_force_where_its_supervisor_does_not_do_it() {
+    let deleted = |seconds: i64, forced: &str| {
+        job(
+            "demo-x",
+            &[("clusterName", "demo"), ("jobName", "x")],
+            "Stopping",
+            &json!({
+                "deletionTimestamp": (Timestamp::from_second(1_700_000_000 - seconds).unwrap()),
+                "finalizers": ["supervisor.nextbreakpoint.com"],
+                "annotations": {"operator.nextbreakpoint.com/force-delete": forced},
+            }),
+        )
+    };
+    let plan = |job: &FlinkJob, failing: bool| {
+        let (clusters, supervised) = (["demo".to_owned()], ["demo".to_owned()]);
+        let observed = Observed { job, clusters: &clusters, supervised: &supervised, failing };
+        plan(&observed, Timestamp::from_second(1_700_000_000).unwrap())
+    };
+    let let_go = Plan { effect: Some(Effect::RemoveFinalizer), ..Plan::default() };
+    assert_eq!(plan(&deleted(1, "true"), true), let_go, "its supervisor does not work");
+    assert_eq!(plan(&deleted(120, "true"), false), let_go, "its supervisor had time enough");
+    let later = Plan { wake: Some(std::time::Duration::from_secs(1)), ..Plan::default() };
+    assert_eq!(plan(&deleted(119, "true"), false), later);
+    assert_eq!(plan(&deleted(1000, "false"), true), Plan::default(), "nobody wants it");
 }
 
 fn label(cluster: &str, job: &str) -> Effect {

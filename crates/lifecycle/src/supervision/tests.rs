@@ -63,6 +63,27 @@ fn run(
 }
 
 #[test]
+fn a_cluster_is_let_go_by_force_where_its_supervisor_does_not_do_it() {
+    let wanted = wanted("a", "1");
+    let there = held(&wanted, 1);
+    let told = |seconds: i64, forced: bool, trouble: Option<&str>| {
+        let mut cluster = cluster(&BOTH, true);
+        let since = Timestamp::from_second(1_700_000_000 - seconds).unwrap();
+        cluster.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(since));
+        let force = ("operator.nextbreakpoint.com/force-delete".to_owned(), forced.to_string());
+        cluster.metadata.annotations = Some([force].into());
+        let deployment = Some(Seen { meta: &there.0, spec: &there.1 });
+        plan(&Observed { cluster: &cluster, deployment, pods: 1, trouble, wanted: Ok(&wanted), last: None }, now())
+    };
+    let released = |plan: &Plan| plan.effects == [Effect::Release];
+    assert!(released(&told(1, true, Some("CrashLoopBackOff"))));
+    assert!(released(&told(120, true, None)), "it had time enough");
+    let early = told(100, true, None);
+    assert_eq!((released(&early), early.wake), (false, Some(Duration::from_secs(20))));
+    assert!(!released(&told(1000, false, Some("CrashLoopBackOff"))), "nobody wants it");
+}
+
+#[test]
 fn a_cluster_gets_the_finalizer_and_a_supervisor_in_one_go() {
     let wanted = wanted("a", "1");
     assert_eq!(

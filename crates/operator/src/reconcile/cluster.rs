@@ -107,6 +107,10 @@ impl<A: Kubernetes> Context<A> {
                 let outcome = self.kubernetes().finalizer(found, names::OPERATOR_FINALIZER, add).await?;
                 Ok(outcome.written().is_some())
             }
+            Effect::Release => {
+                let outcome = self.kubernetes().finalizer(found, names::SUPERVISOR_FINALIZER, false).await?;
+                Ok(outcome.written().is_some())
+            }
             Effect::Create(manifest) => ordinary(self.kubernetes().create::<Deployment>(manifest).await),
             Effect::Replace { deployment, .. } => {
                 let written = self.kubernetes().replace::<Deployment>(deployment).await;

@@ -10,6 +10,7 @@ use lifecycle::ownership::{self, Effect, Observed};
 use serde_json::{Value, json};
 
 use super::{Context, failed};
+use crate::key::cluster_label;
 
 impl<A: Kubernetes> Context<A> {
     pub(super) async fn job(&self, name: &str) -> Next {
@@ -20,10 +21,13 @@ impl<A: Kubernetes> Context<A> {
             return Next::Changed;
         };
         let (clusters, supervised) = (self.0.caches.clusters.names(), self.0.caches.supervised());
-        let observed = Observed { job: found, clusters: &clusters, supervised: &supervised };
+        let failing = cluster_label(&found.metadata)
+            .filter(|_| found.metadata.deletion_timestamp.is_some())
+            .is_some_and(|cluster| self.0.caches.supervisor_trouble(&cluster).is_some());
+        let observed = Observed { job: found, clusters: &clusters, supervised: &supervised, failing };
         let plan = ownership::plan(&observed, self.0.clock.now());
         let Some(effect) = plan.effect else {
-            return Next::Changed;
+            return plan.wake.map_or(Next::Changed, Next::After);
         };
         match self.write_job(found, &effect).await {
             Ok(Outcome::Written(written)) => self.0.caches.jobs.learn(Parsed::Valid(Box::new(written))),
@@ -34,7 +38,7 @@ impl<A: Kubernetes> Context<A> {
         match effect {
             Effect::Label { cluster, .. } => tracing::info!(job = name, cluster, "job belongs to cluster"),
             Effect::Status(_) => tracing::info!(job = name, "job belongs to no cluster"),
-            Effect::RemoveFinalizer => tracing::info!(job = name, "released: there is no supervisor"),
+            Effect::RemoveFinalizer => tracing::info!(job = name, "released: there is no supervisor that does it"),
         }
         Next::Changed
     }

@@ -145,6 +145,23 @@ pub fn set_condition(
     changed
 }
 
+/// Whether a condition is just so, whenever it became so.
+pub fn is_set(
+    conditions: &[Condition],
+    type_: &str,
+    status: impl Into<Is>,
+    reason: &str,
+    message: &str,
+    observed_generation: Option<i64>,
+) -> bool {
+    condition(conditions, type_).is_some_and(|current| {
+        current.status == status.into().as_str()
+            && current.reason == reason
+            && current.message == message
+            && current.observed_generation == observed_generation
+    })
+}
+
 /// A condition by its type.
 pub fn condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
@@ -161,6 +178,9 @@ mod tests {
         let mut conditions = Vec::new();
         assert!(set_condition(&mut conditions, READY, false, reasons::STARTING, "", Some(1), at(1)));
         assert!(!set_condition(&mut conditions, READY, false, reasons::STARTING, "", Some(1), at(2)));
+        assert!(is_set(&conditions, READY, false, reasons::STARTING, "", Some(1)));
+        assert!(!is_set(&conditions, READY, false, reasons::STARTING, "", Some(2)));
+        assert!(!is_set(&conditions, STALLED, false, reasons::STARTING, "", Some(1)));
         assert!(set_condition(&mut conditions, READY, false, reasons::UPDATING, "", Some(2), at(3)));
         assert_eq!(conditions[0].last_transition_time, Time(at(1)));
         assert!(set_condition(&mut conditions, READY, true, reasons::RUNNING, "", Some(2), at(4)));

@@ -131,7 +131,8 @@ impl<K> Cache<K> {
 
 impl<K: Resource> Cache<K> {
     /// Takes over an object as a write of ours returned it, unless the watch has brought a newer one.
-    pub fn learn(&self, object: K) {
+    pub fn learn(&self, object: impl Into<Arc<K>>) {
+        let object = object.into();
         if let Some(name) = object.meta().name.clone() {
             let mut objects = lock(&self.objects);
             // An object that is no longer here was deleted; a late answer must not bring it back.
@@ -139,7 +140,7 @@ impl<K: Resource> Cache<K> {
                 .get(&name)
                 .is_some_and(|known| same(known.meta(), object.meta()) && !is_newer(known.meta(), object.meta()))
             {
-                objects.insert(name, Arc::new(object));
+                objects.insert(name, object);
                 drop(objects);
                 self.changes.send_replace(());
             }
@@ -267,13 +268,15 @@ where
     fn put(&mut self, object: &Arc<K>) {
         let mut objects = lock(&self.objects);
         let name = name(object.as_ref());
-        if objects
-            .get(&name)
-            .is_some_and(|known| same(known.meta(), object.meta()) && is_newer(known.meta(), object.meta()))
-        {
+        let known = objects.get(&name).filter(|known| same(known.meta(), object.meta()));
+        if known.is_some_and(|known| is_newer(known.meta(), object.meta())) {
             return;
         }
-        objects.insert(name, Arc::clone(object));
+        // What a write of ours has returned is the same version; who holds it sees that nothing is new.
+        let version = object.meta().resource_version.as_ref();
+        if version.is_none() || known.is_none_or(|known| known.meta().resource_version.as_ref() != version) {
+            objects.insert(name, Arc::clone(object));
+        }
         drop(objects);
         self.tell(object);
     }

@@ -1,6 +1,8 @@
 //! What users want, as their resources say it, with defaults applied.
 
 use api::annotations::{self, Requested as Asked};
+use api::cluster::ClusterDigest;
+use api::job::JobDigest;
 use api::record::JobPhase;
 use api::{FlinkCluster, FlinkJob, SavepointMode, UnmanagedJobs, digest, names};
 use jiff::SignedDuration;
@@ -37,10 +39,14 @@ fn signed(duration: std::time::Duration) -> SignedDuration {
 
 /// What the user wants of the cluster.
 pub fn cluster(object: &FlinkCluster) -> cluster::Desired {
+    cluster_of(object, &digest::cluster(&object.spec))
+}
+
+/// What the user wants of the cluster, given the digests of its specification.
+pub fn cluster_of(object: &FlinkCluster, sections: &ClusterDigest) -> cluster::Desired {
     let spec = &object.spec;
     let (min, max) = spec.task_manager_limits();
-    let sections = digest::cluster(spec);
-    let parts = [sections.runtime, sections.job_manager, sections.task_manager, sections.flink_configuration];
+    let parts = [&sections.runtime, &sections.job_manager, &sections.task_manager, &sections.flink_configuration];
     cluster::Desired {
         deleting: object.metadata.deletion_timestamp.is_some(),
         deleting_since: object.metadata.deletion_timestamp.as_ref().map(|time| time.0),
@@ -62,6 +68,11 @@ pub fn cluster(object: &FlinkCluster) -> cluster::Desired {
 
 /// What the user wants of the job.
 pub fn job(object: &FlinkJob) -> job::Desired {
+    job_of(object, &digest::job(&object.spec))
+}
+
+/// What the user wants of the job, given the digests of its specification.
+pub fn job_of(object: &FlinkJob, sections: &JobDigest) -> job::Desired {
     let spec = &object.spec;
     job::Desired {
         uid: object.metadata.uid.clone().unwrap_or_default(),
@@ -70,7 +81,7 @@ pub fn job(object: &FlinkJob) -> job::Desired {
         force_delete: annotations::force_delete(object.metadata.annotations.as_ref()),
         supervised: supervised(&object.metadata),
         parallelism: spec.parallelism(),
-        digest: digest::job(spec).bootstrap.unwrap_or_default(),
+        digest: sections.bootstrap.clone().unwrap_or_default(),
         savepoint_automatic: spec.savepoint.mode() == SavepointMode::Automatic,
         savepoint_path: spec.savepoint.path().map(str::to_owned),
         recorded_savepoint: object.status.as_ref().and_then(|status| status.savepoint_path()).map(str::to_owned),

@@ -7,6 +7,17 @@ use jiff::Timestamp;
 use crate::Notice;
 use crate::command::{self, Inbox, Outcome, Report, Request, Requested};
 
+/// Sets a member of a status that is copied only when something in it changes: at rest nothing does, and that is most of the time.
+macro_rules! put {
+    ($after:ident.$member:ident, $value:expr) => {{
+        let value = $value;
+        if $after.$member != value {
+            $after.to_mut().$member = value;
+        }
+    }};
+}
+pub(crate) use put;
+
 /// What the records of clusters and jobs have in common.
 pub trait Record {
     type Phase;

@@ -135,6 +135,9 @@ impl<F: Flink> JobManager<F> {
 
     /// JARs that were uploaded for the last attempts of a job, each told once a listing.
     pub fn take_jars(&mut self, uid: &str, last: u64) -> Vec<String> {
+        if self.jars.is_empty() {
+            return Vec::new();
+        }
         let attempts = last.saturating_sub(ATTEMPTS).max(1)..=last;
         let own: Vec<String> = attempts.map(|number| lifecycle::ids::job_id(uid, number)).collect();
         let is_own = |job: &flink::JobId| own.iter().any(|id| job.as_str() == id);

@@ -8,6 +8,7 @@ mod args;
 pub mod caches;
 pub mod edge;
 pub mod jobmanager;
+mod knowledge;
 pub mod metrics;
 mod nodes;
 pub mod observe;

@@ -3,11 +3,12 @@
 //! The record is in status before anything it announces is done. A write on stale knowledge does not happen; the
 //! next pass looks again. What goes wrong with one job does not keep the others waiting.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::{FlinkCluster, names};
+use api::{FlinkCluster, FlinkClusterStatus, FlinkJob, FlinkJobStatus, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -18,12 +19,13 @@ use kit::projection::Parsed;
 use kit::{Clock, Kubernetes, Outcome as Written};
 use kube::Resource;
 use lifecycle::cluster::{self, JobView, PodView};
-use lifecycle::{Notice, Reading, Refusal, desired, job};
+use lifecycle::{Notice, Reading, Refusal, job};
 
 use crate::act::{Actor, Error};
 use crate::caches::Caches;
 use crate::edge::Edge;
 use crate::jobmanager::JobManager;
+use crate::knowledge::{ClusterFacts, JobFacts, Knowledge};
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::observe;
@@ -53,6 +55,7 @@ pub struct Reconciler<E: Edge> {
     /// TaskManagers are too many: whether they are idle matters.
     surplus: bool,
     nodes: Nodes,
+    knowledge: Knowledge,
     quiet: Duration,
     /// When everything is listed anew unless something happens, by the monotonic clock, and how long was waited for that.
     doubt: (Duration, Duration),
@@ -89,6 +92,7 @@ impl<E: Edge> Reconciler<E> {
             busy: true,
             surplus: false,
             nodes: Nodes::default(),
+            knowledge: Knowledge::default(),
             quiet: QUICK,
             doubt: (Duration::ZERO, FIRST_DOUBT),
             troubles: HashMap::new(),
@@ -137,14 +141,16 @@ impl<E: Edge> Reconciler<E> {
                 (one, other) => one.or(other),
             };
         };
-        let Some(cluster) = self.cluster() else {
+        let Some((cluster, facts)) = self.cluster() else {
             self.manager = None;
             return (false, true, None);
         };
-        self.follow(&cluster).await;
+        self.follow(&cluster, &facts).await;
+        let names = self.caches.jobs.names();
+        self.knowledge.keep(&names);
         note(&self.on(None).await);
-        for name in self.caches.jobs.names() {
-            note(&self.on(Some(&name)).await);
+        for name in &names {
+            note(&self.on(Some(name)).await);
         }
         (changed, at_rest, wake)
     }
@@ -153,8 +159,16 @@ impl<E: Edge> Reconciler<E> {
         self.actor.edge.clock()
     }
 
-    fn cluster(&self) -> Option<FlinkCluster> {
-        self.caches.cluster.get(&self.actor.cluster)?.valid().cloned()
+    fn cluster(&mut self) -> Option<(Arc<Parsed<FlinkCluster>>, Arc<ClusterFacts>)> {
+        let object = self.caches.cluster.get(&self.actor.cluster)?;
+        let facts = self.knowledge.cluster(&object)?;
+        Some((object, facts))
+    }
+
+    fn job(&mut self, name: &str) -> Option<(Arc<Parsed<FlinkJob>>, Arc<JobFacts>)> {
+        let object = self.caches.jobs.get(name)?;
+        let facts = self.knowledge.job(name, &object)?;
+        Some((object, facts))
     }
 
     fn uid(object: &impl Resource) -> String {
@@ -162,13 +176,13 @@ impl<E: Edge> Reconciler<E> {
     }
 
     /// Speaks to the JobManager that lives now, and asks it as often as matters.
-    async fn follow(&mut self, cluster: &FlinkCluster) {
+    async fn follow(&mut self, cluster: &Parsed<FlinkCluster>, facts: &ClusterFacts) {
         self.nodes.look(&self.actor.edge, &self.caches.pods.all()).await;
         let now = self.clock().now();
-        let Ok(record) = cluster::status::record(cluster) else { return };
+        let Ok(record) = &facts.record else { return };
         let pods = observe::pods(&self.caches, &self.nodes, &Self::uid(cluster));
         let current =
-            observe::current_job_manager(&record, &pods).and_then(|pod| Some((pod.uid.clone(), pod.address.clone()?)));
+            observe::current_job_manager(record, &pods).and_then(|pod| Some((pod.uid.clone(), pod.address.clone()?)));
         let Some((uid, address)) = current else {
             self.manager = None;
             return;
@@ -183,8 +197,9 @@ impl<E: Edge> Reconciler<E> {
         }
     }
 
-    fn views(&self) -> Vec<JobView> {
-        self.caches.jobs.all().iter().filter_map(|job| job.valid().map(desired::job_view)).collect()
+    fn views(&mut self) -> Vec<JobView> {
+        let names = self.caches.jobs.names();
+        names.iter().filter_map(|name| self.job(name).map(|(_, facts)| facts.view.clone())).collect()
     }
 
     /// Steps on the cluster, or on one of its jobs, as long as the next step follows at once.
@@ -205,10 +220,9 @@ impl<E: Edge> Reconciler<E> {
                     total = Progress { changed: total.changed || progress.changed, ..progress };
                 }
                 Err(error) => {
-                    let cached = job.and_then(|name| self.caches.jobs.get(name));
                     let about = match job {
-                        None => self.cluster().map(|cluster| cluster.object_ref(&())),
-                        Some(_) => cached.and_then(|job| job.valid().map(|job| job.object_ref(&()))),
+                        None => self.cluster().map(|(cluster, _)| cluster.object_ref(&())),
+                        Some(name) => self.job(name).map(|(job, _)| job.object_ref(&())),
                     };
                     self.trouble(&name, about, &error);
                     total.again = true;
@@ -223,32 +237,33 @@ impl<E: Edge> Reconciler<E> {
 
     async fn step_cluster(&mut self) -> Result<Progress, Error> {
         let idle = Progress { changed: false, again: false, at_rest: true, wake: None };
-        let Some(object) = self.cluster() else { return Ok(idle) };
-        let record = match cluster::status::record(&object) {
+        let Some((cached, known)) = self.cluster() else { return Ok(idle) };
+        let Some(object) = cached.valid() else { return Ok(idle) };
+        let record = match &known.record {
             Ok(record) => record,
             Err(error) => {
-                self.unreadable(&object.object_ref(&()), &error);
+                self.unreadable(&object.object_ref(&()), error);
                 if is_forced(&object.metadata) {
-                    self.actor.on_cluster(&object, &cluster::Effect::RemoveFinalizer, None).await?;
+                    self.actor.on_cluster(object, &cluster::Effect::RemoveFinalizer, None).await?;
                 }
                 return Ok(idle);
             }
         };
         if observe::has_leftover(&object.metadata, object.status.as_ref().is_some_and(|status| status.record.is_some()))
         {
-            self.actor.forget_leftover(&object).await?;
+            self.actor.forget_leftover(object).await?;
             return Ok(stale());
         }
         let now = self.clock().now();
-        let uid = Self::uid(&object);
-        let desired = desired::cluster(&object);
+        let uid = Self::uid(object);
+        let pods = observe::pods(&self.caches, &self.nodes, &uid);
         let observed = cluster::Observed {
-            record: &record,
-            desired: &desired,
-            pods: observe::pods(&self.caches, &self.nodes, &uid),
+            record,
+            desired: &known.desired,
             service: observe::service(&self.caches, &names::job_manager_service(&self.actor.cluster), &uid),
             jobs: self.views(),
-            flink: self.answer(&record, &uid, |manager| manager.flink.clone(), now),
+            flink: self.answer(record, &pods, |manager| manager.flink.clone(), now),
+            pods,
             now,
         };
         let step = self.actor.edge.decide_cluster(&observed);
@@ -257,28 +272,30 @@ impl<E: Edge> Reconciler<E> {
             generation: object.metadata.generation,
             selector: api::labels::scale_selector(&self.actor.cluster),
             service_mode: object.spec.job_manager.service_mode(),
-            digest: api::digest::cluster(&object.spec),
+            digest: known.digest.clone(),
             refused: self.refused(&self.actor.cluster),
         };
-        let before = object.status.clone().unwrap_or_default();
-        let status = cluster::status::status(&before, &observed, &step, &facts);
-        let changed = object.status.as_ref() != Some(&status);
-        let about = object.object_ref(&());
-        let mut object = object;
+        let nothing = FlinkClusterStatus::default();
+        let before = object.status.as_ref().unwrap_or(&nothing);
+        let status = cluster::status::status(before, &observed, &step, &facts);
+        let changed = object.status.is_none() || matches!(&status, Cow::Owned(after) if after != before);
+        let mut written = None;
         if changed {
-            object.status = Some(status);
-            match self.write(&object).await? {
-                Written::Written(written) => {
-                    self.caches.cluster.learn(Parsed::Valid(Box::new(written.clone())));
-                    object = written;
+            let (metadata, spec) = (object.metadata.clone(), object.spec.clone());
+            match self.write(&FlinkCluster { metadata, spec, status: Some(status.into_owned()) }).await? {
+                Written::Written(answer) => {
+                    let answer = Arc::new(Parsed::Valid(Box::new(answer)));
+                    self.caches.cluster.learn(Arc::clone(&answer));
+                    written = Some(answer);
                 }
                 Written::Conflict | Written::Gone => return Ok(stale()),
             }
         }
-        self.tell(&about, &step.notices);
-        self.tell(&about, cluster::status::new_trouble(&before, &step).as_slice());
+        self.tell(object, &step.notices);
+        self.tell(object, cluster::status::new_trouble(before, &step).as_slice());
+        let object = written.as_deref().and_then(Parsed::valid).unwrap_or(object);
         for effect in &step.effects {
-            self.actor.on_cluster(&object, effect, self.manager.as_ref()).await?;
+            self.actor.on_cluster(object, effect, self.manager.as_ref()).await?;
         }
         Ok(Progress {
             changed: changed || !step.effects.is_empty(),
@@ -294,28 +311,27 @@ impl<E: Edge> Reconciler<E> {
     fn answer<T: Clone>(
         &self,
         record: &api::record::ClusterRecord,
-        uid: &str,
+        pods: &[PodView],
         read: impl Fn(&JobManager<E::Flink>) -> Reading<T>,
         now: Timestamp,
     ) -> Reading<T> {
-        let pods: Vec<PodView> = observe::pods(&self.caches, &self.nodes, uid);
-        let current = observe::current_job_manager(record, &pods).map(|pod| pod.uid.clone());
+        let current = observe::current_job_manager(record, pods).map(|pod| &pod.uid);
         match &self.manager {
-            Some(manager) if Some(&manager.uid) == current.as_ref() => read(manager),
+            Some(manager) if Some(&manager.uid) == current => read(manager),
             _ => Reading::Unknown { why: "there is no JobManager yet".into(), since: now },
         }
     }
 
     async fn step_job(&mut self, name: &str) -> Result<Progress, Error> {
         let idle = Progress { changed: false, again: false, at_rest: true, wake: None };
-        let Some(cached) = self.caches.jobs.get(name) else { return Ok(idle) };
-        let (Some(object), Some(owner)) = (cached.valid(), self.cluster()) else { return Ok(idle) };
-        let about = object.object_ref(&());
-        let records = (job::status::record(object), cluster::status::record(&owner));
-        let (record, cluster_record) = match records {
+        let (Some((cached, known)), Some((owner, owner_known))) = (self.job(name), self.cluster()) else {
+            return Ok(idle);
+        };
+        let Some(object) = cached.valid() else { return Ok(idle) };
+        let (record, cluster_record) = match (&known.record, &owner_known.record) {
             (Ok(record), Ok(cluster_record)) => (record, cluster_record),
             (Err(error), _) | (_, Err(error)) => {
-                self.unreadable(&about, &error);
+                self.unreadable(&object.object_ref(&()), error);
                 if is_forced(&object.metadata) {
                     self.actor.on_job(object, &job::Effect::RemoveFinalizer, None, None).await?;
                 }
@@ -328,22 +344,21 @@ impl<E: Edge> Reconciler<E> {
             return Ok(stale());
         }
         let now = self.clock().now();
-        let mut desired = desired::job(object);
+        let mut desired = known.desired.clone();
         if desired.savepoint_target.is_empty()
             && let Some(directory) = self.manager.as_ref().and_then(JobManager::savepoint_directory)
         {
             // Named, so that a stop has a directory of its own below it.
             directory.clone_into(&mut desired.savepoint_target);
         }
-        let pods = observe::pods(&self.caches, &self.nodes, &Self::uid(&owner));
-        let foreign = observe::foreign_pods(&self.caches, &Self::uid(&owner));
+        let pods = observe::pods(&self.caches, &self.nodes, &Self::uid(owner.as_ref()));
+        let foreign = observe::foreign_pods(&self.caches, &Self::uid(owner.as_ref()));
         let jobs = self.views();
-        let wanted = desired::cluster(&owner);
-        let most = cluster::most_slots(&wanted);
+        let most = cluster::most_slots(&owner_known.desired);
         let slots = |registered| observe::slots(&jobs, name, registered, most);
         let mut view = observe::cluster_of(
-            &cluster_record,
-            (&pods, wanted.node_lost_timeout),
+            cluster_record,
+            (&pods, owner_known.desired.node_lost_timeout),
             foreign,
             slots,
             self.manager.as_ref(),
@@ -351,17 +366,17 @@ impl<E: Edge> Reconciler<E> {
         );
         let short = names::short_job_name(&self.actor.cluster, name).unwrap_or(name);
         let bootstrap = observe::bootstrap(&self.caches, &self.actor.cluster, short, &desired.uid);
-        let checkpoints = self.execution(&record, &mut view, now).await;
+        let checkpoints = self.execution(record, &mut view, now).await;
         let observed = job::Observed {
-            record: &record,
+            record,
             desired: &desired,
             bootstrap,
             checkpoints,
-            operation: observe::operation(&record, &desired.savepoint_target, self.manager.as_ref()).await,
-            disposal: observe::disposal(&record, self.manager.as_ref()).await,
-            jars: observe::jars(&record, &desired.uid, self.manager.as_mut()),
-            in_place: observe::in_place(&record, desired.parallelism, self.manager.as_ref(), now).await,
-            evidence: observe::evidence(&record, desired.recovery_mode, &view, self.manager.as_ref(), now).await,
+            operation: observe::operation(record, &desired.savepoint_target, self.manager.as_ref()).await,
+            disposal: observe::disposal(record, self.manager.as_ref()).await,
+            jars: observe::jars(record, &desired.uid, self.manager.as_mut()),
+            in_place: observe::in_place(record, desired.parallelism, self.manager.as_ref(), now).await,
+            evidence: observe::evidence(record, desired.recovery_mode, &view, self.manager.as_ref(), now).await,
             cluster: view,
             now,
         };
@@ -370,28 +385,31 @@ impl<E: Edge> Reconciler<E> {
             generation: object.metadata.generation,
             cluster: self.actor.cluster.clone(),
             selector: api::labels::scale_selector(&self.actor.cluster),
-            digest: api::digest::job(&object.spec),
+            digest: known.digest.clone(),
             refused: self.refused(name),
         };
-        let before = object.status.clone().unwrap_or_default();
-        let status = job::status::status(&before, &observed, &step, &facts);
-        let changed = object.status.as_ref() != Some(&status);
-        let mut object = object.clone();
+        let nothing = FlinkJobStatus::default();
+        let before = object.status.as_ref().unwrap_or(&nothing);
+        let status = job::status::status(before, &observed, &step, &facts);
+        let changed = object.status.is_none() || matches!(&status, Cow::Owned(after) if after != before);
+        let mut written = None;
         if changed {
-            object.status = Some(status);
-            match self.write(&object).await? {
-                Written::Written(written) => {
-                    self.caches.jobs.learn(Parsed::Valid(Box::new(written.clone())));
-                    object = written;
+            let (metadata, spec) = (object.metadata.clone(), object.spec.clone());
+            match self.write(&FlinkJob { metadata, spec, status: Some(status.into_owned()) }).await? {
+                Written::Written(answer) => {
+                    let answer = Arc::new(Parsed::Valid(Box::new(answer)));
+                    self.caches.jobs.learn(Arc::clone(&answer));
+                    written = Some(answer);
                 }
                 Written::Conflict | Written::Gone => return Ok(stale()),
             }
         }
-        self.tell(&about, &step.notices);
-        self.tell(&about, job::status::new_trouble(&before, &step).as_slice());
+        self.tell(object, &step.notices);
+        self.tell(object, job::status::new_trouble(before, &step).as_slice());
         let address = observed.cluster.job_manager.as_ref().map(|manager| manager.address.clone());
+        let object = written.as_deref().and_then(Parsed::valid).unwrap_or(object);
         for effect in &step.effects {
-            self.actor.on_job(&object, effect, self.manager.as_ref(), address.as_deref()).await?;
+            self.actor.on_job(object, effect, self.manager.as_ref(), address.as_deref()).await?;
         }
         Ok(Progress {
             changed: changed || !step.effects.is_empty(),
@@ -441,12 +459,13 @@ impl<E: Edge> Reconciler<E> {
         self.troubles.get(name)?.refused.clone()
     }
 
-    fn tell(&self, about: &ObjectReference, notices: &[Notice]) {
+    fn tell(&self, object: &impl Resource<DynamicType = ()>, notices: &[Notice]) {
         for notice in notices {
+            let about = object.object_ref(&());
             if notice.warning {
-                self.events.warning(about, notice.reason, notice.message.clone());
+                self.events.warning(&about, notice.reason, notice.message.clone());
             } else {
-                self.events.normal(about, notice.reason, notice.message.clone());
+                self.events.normal(&about, notice.reason, notice.message.clone());
             }
         }
     }

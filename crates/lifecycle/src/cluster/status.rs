@@ -2,8 +2,10 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled cluster causes no write.
 
+use std::borrow::Cow;
+
 use api::cluster::ClusterDigest;
-use api::conditions::{PROGRESSING, READY, STALLED, reasons, set_condition};
+use api::conditions::{PROGRESSING, READY, STALLED, is_set, reasons, set_condition};
 use api::record::{ClusterPhase, ClusterRecord};
 use api::{
     FlinkCluster, FlinkClusterStatus, ResourceStatus, ServiceMode, SupervisorStatus, annotations, timestamp as text,
@@ -11,6 +13,7 @@ use api::{
 
 use super::{Effect, Observed, PodView, Role, Step, Waiting, adopting, outdated, wanted};
 use crate::notice::{Notice, trouble_reason};
+use crate::step::put;
 use crate::{Reading, Refusal, deletion};
 
 /// How many jobs that are not ours are listed.
@@ -30,50 +33,64 @@ pub struct Facts {
 /// JobManagers or TaskManagers that end this often in a row are in trouble.
 const LOOP: u32 = 2;
 
-/// The status after a step. `timestamp` moves only if anything else does.
-pub fn status(before: &FlinkClusterStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) -> FlinkClusterStatus {
-    let mut after = before.clone();
+/// The status after a step; the one before, if nothing changes. `timestamp` moves only if anything else does.
+pub fn status<'a>(
+    before: &'a FlinkClusterStatus,
+    observed: &Observed<'_>,
+    step: &Step,
+    facts: &Facts,
+) -> Cow<'a, FlinkClusterStatus> {
+    let mut after = Cow::Borrowed(before);
     let replicas = working(observed, step).count();
     let slots = u32::try_from(replicas).unwrap_or(u32::MAX).saturating_mul(observed.desired.task_slots);
-    after.supervisor_status = Some(supervisor_status(&step.record.phase));
-    after.resource_status = Some(match step.waiting {
+    let resource = match step.waiting {
         Waiting::Settled | Waiting::Idle { .. } if leaving(observed, step) => ResourceStatus::Updating,
         Waiting::Settled | Waiting::User | Waiting::Idle { .. } | Waiting::Deletion => ResourceStatus::Updated,
         _ => ResourceStatus::Updating,
-    });
-    after.cluster_health = Some(health(observed, step).to_owned());
-    after.label_selector = Some(facts.selector.clone());
-    after.service_mode = Some(facts.service_mode);
-    after.task_managers = i32::try_from(wanted(observed).declared).ok();
-    after.task_slots = i32::try_from(observed.desired.task_slots).ok();
-    after.task_manager_replicas = i32::try_from(replicas).ok();
-    after.total_task_slots = i32::try_from(slots).ok();
-    after.rescale_timestamp = step.record.rescaled.map(text);
-    after.digest = Some(facts.digest.clone());
-    after.observed_generation = facts.generation;
+    };
+    put!(after.supervisor_status, Some(supervisor_status(&step.record.phase)));
+    put!(after.resource_status, Some(resource));
+    put!(after.cluster_health, Some(health(observed, step).to_owned()));
+    put!(after.label_selector, Some(facts.selector.clone()));
+    put!(after.service_mode, Some(facts.service_mode));
+    put!(after.task_managers, i32::try_from(wanted(observed).declared).ok());
+    put!(after.task_slots, i32::try_from(observed.desired.task_slots).ok());
+    put!(after.task_manager_replicas, i32::try_from(replicas).ok());
+    put!(after.total_task_slots, i32::try_from(slots).ok());
+    put!(after.rescale_timestamp, step.record.rescaled.map(text));
+    put!(after.observed_generation, facts.generation);
+    if after.digest.as_ref() != Some(&facts.digest) {
+        after.to_mut().digest = Some(facts.digest.clone());
+    }
     unmanaged(&mut after, observed, step);
     conditions(&mut after, observed, step, facts);
     if let Some(report) = &step.report {
-        after.last_action = Some(report.last_action(observed.now));
+        put!(after.last_action, Some(report.last_action(observed.now)));
     }
-    after.record = serde_json::to_value(&step.record).ok();
-    if after != *before {
+    if after.record.is_none() || step.record != *observed.record {
+        put!(after.record, serde_json::to_value(&step.record).ok());
+    }
+    if let Cow::Owned(after) = &mut after
+        && after != before
+    {
         after.timestamp = Some(text(observed.now));
     }
     after
 }
 
 /// Told only while nothing of ours is under way, when what is not ours can be told apart.
-fn unmanaged(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &Step) {
+fn unmanaged(after: &mut Cow<'_, FlinkClusterStatus>, observed: &Observed<'_>, step: &Step) {
     let running = matches!(step.record.phase, ClusterPhase::Started { .. });
     if !running {
-        after.unmanaged_jobs.clear();
+        put!(after.unmanaged_jobs, Vec::new());
     }
     let Reading::Known(flink) = &observed.flink else { return };
     if running && observed.jobs.iter().all(|job| job.settled) {
         let ours = |id: &String| observed.jobs.iter().any(|job| job.flink_id.as_ref() == Some(id));
-        after.unmanaged_jobs = flink.live_jobs.iter().filter(|id| !ours(id)).take(MOST_SHOWN).cloned().collect();
-        after.unmanaged_jobs.sort();
+        let others = flink.live_jobs.iter().filter(|id| !ours(id)).take(MOST_SHOWN);
+        let mut others: Vec<String> = others.cloned().collect();
+        others.sort();
+        put!(after.unmanaged_jobs, others);
     }
 }
 
@@ -111,9 +128,13 @@ fn health(observed: &Observed<'_>, step: &Step) -> &'static str {
     }
 }
 
-fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) {
-    let mut set = |type_, holds: bool, reason: &str, message: String| {
-        set_condition(&mut after.conditions, type_, holds, reason, message, facts.generation, observed.now);
+fn conditions(after: &mut Cow<'_, FlinkClusterStatus>, observed: &Observed<'_>, step: &Step, facts: &Facts) {
+    let generation = facts.generation;
+    let mut set = |type_, holds: bool, reason: &str, message: &str| {
+        if !is_set(&after.conditions, type_, holds, reason, message, generation) {
+            let conditions = &mut after.to_mut().conditions;
+            set_condition(conditions, type_, holds, reason, message, generation, observed.now);
+        }
     };
     let refused = facts.refused.as_ref().filter(|_| !step.effects.is_empty());
     let (reason, message) = match (refused, blocked(observed, step)) {
@@ -123,11 +144,11 @@ fn conditions(after: &mut FlinkClusterStatus, observed: &Observed<'_>, step: &St
     };
     let started = matches!(step.record.phase, ClusterPhase::Started { .. });
     let settled = matches!(step.waiting, Waiting::Settled | Waiting::Idle { .. });
-    set(READY, started && settled && refused.is_none(), reason, message.clone());
+    set(READY, started && settled && refused.is_none(), reason, &message);
     let unsupported = matches!(step.waiting, Waiting::Unsupported { .. });
     let at_rest = at_rest(&step.waiting) || unsupported;
-    set(PROGRESSING, !at_rest, reason, message.clone());
-    set(STALLED, unsupported, reason, message);
+    set(PROGRESSING, !at_rest, reason, &message);
+    set(STALLED, unsupported, reason, &message);
 }
 
 /// Why a deletion takes long, if it does.

@@ -2,7 +2,9 @@
 //!
 //! Pure and stable: the same knowledge gives the same status, so that a settled job causes no write.
 
-use api::conditions::{PROGRESSING, READY, SAVEPOINT_FAILED, STALLED, reasons, set_condition};
+use std::borrow::Cow;
+
+use api::conditions::{PROGRESSING, READY, SAVEPOINT_FAILED, STALLED, condition, is_set, reasons, set_condition};
 use api::job::{JobDigest, RestorePoint};
 use api::record::{End, JobPhase, JobRecord, Restore};
 use api::{FlinkJob, FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorStatus, timestamp as text};
@@ -10,6 +12,7 @@ use api::{FlinkJob, FlinkJobStatus, ResourceStatus, SavepointMode, SupervisorSta
 use super::ended::describe;
 use super::{ClusterState, Observed, Step, Waiting, adopting};
 use crate::notice::{Notice, trouble_reason};
+use crate::step::put;
 use crate::{Reading, Refusal, deletion};
 
 /// What the status also says, which no decision depends on.
@@ -23,33 +26,45 @@ pub struct Facts {
     pub refused: Option<Refusal>,
 }
 
-/// The status after a step. `timestamp` moves only if anything else does.
-pub fn status(before: &FlinkJobStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) -> FlinkJobStatus {
+/// The status after a step; the one before, if nothing changes. `timestamp` moves only if anything else does.
+pub fn status<'a>(
+    before: &'a FlinkJobStatus,
+    observed: &Observed<'_>,
+    step: &Step,
+    facts: &Facts,
+) -> Cow<'a, FlinkJobStatus> {
     let record = &step.record;
     let desired = observed.desired;
-    let mut after = before.clone();
-    after.supervisor_status = Some(supervisor_status(&record.phase));
-    after.resource_status = Some(match step.waiting {
+    let mut after = Cow::Borrowed(before);
+    let resource = match step.waiting {
         Waiting::Settled | Waiting::User | Waiting::Deletion => ResourceStatus::Updated,
         _ => ResourceStatus::Updating,
-    });
-    after.cluster_name = Some(facts.cluster.clone());
-    after.cluster_health = Some(health(observed).to_owned());
-    after.label_selector = Some(facts.selector.clone());
-    after.savepoint_mode =
-        Some(if desired.savepoint_automatic { SavepointMode::Automatic } else { SavepointMode::Manual });
-    after.restart_policy = Some(desired.restart_policy);
-    after.digest = Some(facts.digest.clone());
-    after.observed_generation = facts.generation;
+    };
+    let mode = if desired.savepoint_automatic { SavepointMode::Automatic } else { SavepointMode::Manual };
+    put!(after.supervisor_status, Some(supervisor_status(&record.phase)));
+    put!(after.resource_status, Some(resource));
+    put!(after.cluster_name, Some(facts.cluster.clone()));
+    put!(after.cluster_health, Some(health(observed).to_owned()));
+    put!(after.label_selector, Some(facts.selector.clone()));
+    put!(after.savepoint_mode, Some(mode));
+    put!(after.restart_policy, Some(desired.restart_policy));
+    put!(after.observed_generation, facts.generation);
+    if after.digest.as_ref() != Some(&facts.digest) {
+        after.to_mut().digest = Some(facts.digest.clone());
+    }
     execution(&mut after, record, observed);
     savepoints(&mut after, record);
-    after.restore_point = restore_point(record);
+    put!(after.restore_point, restore_point(record));
     conditions(&mut after, observed, step, facts);
     if let Some(report) = &step.report {
-        after.last_action = Some(report.last_action(observed.now));
+        put!(after.last_action, Some(report.last_action(observed.now)));
     }
-    after.record = serde_json::to_value(record).ok();
-    if after != *before {
+    if after.record.is_none() || record != observed.record {
+        put!(after.record, serde_json::to_value(record).ok());
+    }
+    if let Cow::Owned(after) = &mut after
+        && after != before
+    {
         after.timestamp = Some(text(observed.now));
     }
     after
@@ -76,7 +91,7 @@ fn health(observed: &Observed<'_>) -> &'static str {
 }
 
 /// Which Flink job runs, and how.
-fn execution(after: &mut FlinkJobStatus, record: &JobRecord, observed: &Observed<'_>) {
+fn execution(after: &mut Cow<'_, FlinkJobStatus>, record: &JobRecord, observed: &Observed<'_>) {
     let attempt = record.attempt.as_ref();
     let seen = attempt.and_then(|attempt| {
         observed.cluster.jobs.known()?.iter().find(|job| job.id == attempt.job_id).map(|job| job.state.clone())
@@ -92,9 +107,9 @@ fn execution(after: &mut FlinkJobStatus, record: &JobRecord, observed: &Observed
             _ => (None, Some(String::new()), None),
         },
     };
-    after.job_id = Some(id.map(|attempt| attempt.job_id.clone()).unwrap_or_default());
+    put!(after.job_id, Some(id.map(|attempt| attempt.job_id.clone()).unwrap_or_default()));
     if let Some(state) = state {
-        after.job_status = Some(state);
+        put!(after.job_status, Some(state));
     }
     let starting = matches!(record.phase, JobPhase::Waiting { .. });
     let parallelism = match parallelism {
@@ -102,17 +117,17 @@ fn execution(after: &mut FlinkJobStatus, record: &JobRecord, observed: &Observed
         None if starting => observed.desired.parallelism,
         None => 0,
     };
-    after.job_parallelism = i32::try_from(parallelism).ok();
+    put!(after.job_parallelism, i32::try_from(parallelism).ok());
 }
 
-fn savepoints(after: &mut FlinkJobStatus, record: &JobRecord) {
-    after.savepoint_path = Some(record.savepoint.clone().unwrap_or_default());
-    after.savepoint_timestamp = record.savepoint_at.map(text);
-    after.savepoint_request_timestamp = record.savepoint_requested.map(text);
+fn savepoints(after: &mut Cow<'_, FlinkJobStatus>, record: &JobRecord) {
+    put!(after.savepoint_path, Some(record.savepoint.clone().unwrap_or_default()));
+    put!(after.savepoint_timestamp, record.savepoint_at.map(text));
+    put!(after.savepoint_request_timestamp, record.savepoint_requested.map(text));
     let pending = record.operation.as_ref();
     let job = pending.and(record.attempt.as_ref()).map(|attempt| attempt.job_id.clone());
-    after.savepoint_job_id = Some(job.unwrap_or_default());
-    after.savepoint_trigger_id = Some(pending.map(|operation| operation.trigger_id.clone()).unwrap_or_default());
+    put!(after.savepoint_job_id, Some(job.unwrap_or_default()));
+    put!(after.savepoint_trigger_id, Some(pending.map(|operation| operation.trigger_id.clone()).unwrap_or_default()));
 }
 
 /// What the execution was started from, or will be; nothing while that is to be found out.
@@ -134,9 +149,13 @@ fn restore_point(record: &JobRecord) -> Option<RestorePoint> {
     Some(RestorePoint { kind: kind.into(), path, reason: record.restore_reason.clone() })
 }
 
-fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, facts: &Facts) {
-    let mut set = |type_, holds: bool, reason: &str, message: String| {
-        set_condition(&mut after.conditions, type_, holds, reason, message, facts.generation, observed.now);
+fn conditions(after: &mut Cow<'_, FlinkJobStatus>, observed: &Observed<'_>, step: &Step, facts: &Facts) {
+    let generation = facts.generation;
+    let mut set = |type_, holds: bool, reason: &str, message: &str| {
+        if !is_set(&after.conditions, type_, holds, reason, message, generation) {
+            let conditions = &mut after.to_mut().conditions;
+            set_condition(conditions, type_, holds, reason, message, generation, observed.now);
+        }
     };
     let refused = facts.refused.as_ref().filter(|_| !step.effects.is_empty());
     let (reason, message) = match (refused, blocked(observed, step)) {
@@ -146,14 +165,17 @@ fn conditions(after: &mut FlinkJobStatus, observed: &Observed<'_>, step: &Step, 
     };
     let running = matches!(step.record.phase, JobPhase::Running);
     let ready = running && matches!(step.waiting, Waiting::Settled | Waiting::Savepoint | Waiting::Held { .. });
-    set(READY, ready && refused.is_none(), reason, message.clone());
+    set(READY, ready && refused.is_none(), reason, &message);
     let at_rest =
         matches!(step.waiting, Waiting::Settled | Waiting::User | Waiting::Deletion | Waiting::Stalled { .. });
-    set(PROGRESSING, !at_rest, reason, message.clone());
-    set(STALLED, stalled(step), reason, message);
+    set(PROGRESSING, !at_rest, reason, &message);
+    set(STALLED, stalled(step), reason, &message);
     match &step.record.savepoint_failure {
-        Some(failure) => set(SAVEPOINT_FAILED, true, reasons::SAVEPOINT_FAILED, failure.clone()),
-        None => after.conditions.retain(|condition| condition.type_ != SAVEPOINT_FAILED),
+        Some(failure) => set(SAVEPOINT_FAILED, true, reasons::SAVEPOINT_FAILED, failure),
+        None if condition(&after.conditions, SAVEPOINT_FAILED).is_some() => {
+            after.to_mut().conditions.retain(|condition| condition.type_ != SAVEPOINT_FAILED);
+        }
+        None => {}
     }
 }
 

@@ -17,12 +17,14 @@ const QUOTA: &str = "pods \"x\" is forbidden: exceeded quota: few, requested: po
 
 fn of_cluster(case: &cluster_case::Case, refused: Option<Refusal>) -> Vec<Condition> {
     let facts = cluster::status::Facts { refused, ..cluster::status::Facts::default() };
-    cluster::status::status(&FlinkClusterStatus::default(), &case.observed(), &case.step(), &facts).conditions
+    cluster::status::status(&FlinkClusterStatus::default(), &case.observed(), &case.step(), &facts)
+        .into_owned()
+        .conditions
 }
 
 fn of_job(case: &job_case::Case, refused: Option<Refusal>) -> Vec<Condition> {
     let facts = job::status::Facts { refused, ..job::status::Facts::default() };
-    job::status::status(&FlinkJobStatus::default(), &case.observed(), &case.step(), &facts).conditions
+    job::status::status(&FlinkJobStatus::default(), &case.observed(), &case.step(), &facts).into_owned().conditions
 }
 
 fn line(text: &mut String, name: &str, conditions: &[Condition]) {

@@ -238,7 +238,7 @@ fn the_status_shows_what_flink_says_and_keeps_it_while_flink_is_silent() {
     let silent = running().silent();
     let before = job_status(&running());
     let facts = lifecycle::job::status::Facts::default();
-    let after = lifecycle::job::status::status(&before, &silent.observed(), &silent.step(), &facts);
+    let after = lifecycle::job::status::status(&before, &silent.observed(), &silent.step(), &facts).into_owned();
     assert_eq!(after.job_status.as_deref(), Some("RUNNING"));
 }
 

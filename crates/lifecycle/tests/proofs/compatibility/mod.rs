@@ -20,7 +20,7 @@ use crate::{cluster_case, job_case};
 /// The status of a cluster after a step.
 fn cluster_status(case: &cluster_case::Case) -> FlinkClusterStatus {
     let facts = cluster::status::Facts::default();
-    cluster::status::status(&FlinkClusterStatus::default(), &case.observed(), &case.step(), &facts)
+    cluster::status::status(&FlinkClusterStatus::default(), &case.observed(), &case.step(), &facts).into_owned()
 }
 
 /// What the two columns of a cluster say after a step.
@@ -32,7 +32,7 @@ fn cluster_states(case: &cluster_case::Case) -> (SupervisorStatus, ResourceStatu
 /// The status of a job after a step.
 fn job_status(case: &job_case::Case) -> FlinkJobStatus {
     let facts = job::status::Facts { cluster: "c".into(), ..job::status::Facts::default() };
-    job::status::status(&FlinkJobStatus::default(), &case.observed(), &case.step(), &facts)
+    job::status::status(&FlinkJobStatus::default(), &case.observed(), &case.step(), &facts).into_owned()
 }
 
 /// What the two columns of a job say after a step.

@@ -45,6 +45,7 @@ enum Verb {
     /// Run a genuine Kubernetes control plane on this machine; stays until Ctrl-C
     Kube(kube::Args),
     /// Run the control loops in a made-up world, with faults: --minutes M, --seed N, --from-seed N, --matrix, --mutants
+    #[command(disable_help_flag = true)]
     Simulate(simulate::Args),
     /// Draw what commands print on a terminal, for the documentation
     Picture(picture::Args),

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test, in the order in which a failure is cheapest.
 //!
 //! First what needs no build, then the pure tests, then the scenarios on real Flink, one suite after the other: all of them on
-//! `flinkctl local`, the smoke on a genuine control plane too. A failure in one part does not hide the next: the closing line counts
+//! `flinkctl local`, the smoke on a genuine control plane too; beside them the simulator. A failure in one part does not hide the next: the closing line counts
 //! them all.
 
 use std::env;
@@ -18,7 +18,7 @@ use integration_tests::{cluster, setup};
 
 use crate::prerequisites;
 use crate::ui::{self, Step};
-use crate::{flink, generate, java, kube, workspace};
+use crate::{flink, generate, java, kube, simulate, workspace};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -106,10 +106,13 @@ pub fn run(args: &Args) -> Result<()> {
     }
     totals.add(&mut pure)?;
     totals.add(&mut tests(&["--doc"], &[]))?;
+    // Scenarios mostly wait, the simulator only computes.
+    let simulation = simulate::Beside::start(if args.fast { 0.5 } else { 3.0 })?;
     if !args.fast {
         totals.add(&mut scenarios(Cluster::Local, &suites(&workspace::root().join(SCENARIOS))?)?)?;
         totals.add(&mut scenarios(Cluster::Real, &named(if args.all { &MAIN_JOB } else { &GENUINE }))?)?;
     }
+    totals.simulated(simulation.finish()?);
     totals.close(started)
 }
 
@@ -246,6 +249,12 @@ impl Totals {
         self.passed += count("passed");
         self.failed += count("failed");
         self.ignored += count("ignored");
+    }
+
+    /// Counts the simulation as one test more.
+    fn simulated(&mut self, well: bool) {
+        self.passed += u64::from(well);
+        self.failed += u64::from(!well);
     }
 
     fn close(&self, started: Instant) -> Result<()> {

@@ -1,16 +1,19 @@
 //! Many runs on all cores, and what they came to.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 use crate::books::Violation;
 use crate::mutants::Mutation;
 use crate::plans::{self, Case};
-use crate::run::Report;
+use crate::run::{Report, Telling};
 use crate::scenario::{self, Workload};
+use crate::shrink;
 
 /// Makes the bug that runs are made with, on the thread that makes them.
 pub type Bugs<'a> = &'a (dyn Fn() -> Option<Rc<dyn Mutation>> + Sync);
@@ -25,6 +28,8 @@ pub fn no_bug() -> Option<Rc<dyn Mutation>> {
 pub struct Finding {
     /// How to see it again.
     pub again: String,
+    /// Its seed, if it has one.
+    pub seed: Option<u64>,
     pub violation: Violation,
 }
 
@@ -40,7 +45,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, workload: &str, classes: &[String], again: &str, report: &Report) {
+    fn count(&mut self, workload: &str, classes: &[String], (again, seed): (&str, Option<u64>), report: &Report) {
         self.runs += 1;
         self.events += report.events;
         self.faults += report.faults;
@@ -51,8 +56,9 @@ impl Tally {
             row[1] += report.faults;
             row[2] += bad;
         }
-        let found = report.violations.first();
-        self.findings.extend(found.map(|violation| Finding { again: again.to_owned(), violation: violation.clone() }));
+        if let Some(violation) = report.violations.first() {
+            self.findings.push(Finding { again: again.to_owned(), seed, violation: violation.clone() });
+        }
     }
 
     pub fn add(&mut self, other: Self) {
@@ -65,6 +71,32 @@ impl Tally {
             row.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
         }
     }
+}
+
+thread_local! {
+    /// What a run of this thread panicked with; something while one is made.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// A run. One that panics has ended badly, and others go on.
+pub fn safely(run: impl FnOnce() -> Report) -> Report {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let ours = PANIC.with_borrow_mut(|said| said.as_mut().map(|said| *said = info.to_string())).is_some();
+            if !ours {
+                usual(info);
+            }
+        }));
+    });
+    PANIC.set(Some(String::new()));
+    let answer = panic::catch_unwind(AssertUnwindSafe(run));
+    let said = PANIC.take().unwrap_or_default();
+    answer.unwrap_or_else(|_| {
+        let violation = Violation { invariant: "panic", what: said, at: Duration::ZERO };
+        Report { violations: vec![violation], ..Report::default() }
+    })
 }
 
 fn threads() -> usize {
@@ -89,10 +121,11 @@ fn spread(work: impl Fn(&mut Tally) -> bool + Sync) -> Tally {
 /// Every case of the matrix of these workloads, up to so many findings. The end must be that of the run without faults.
 pub fn matrix(workloads: &[Workload], bugs: Bugs<'_>, findings: usize) -> Tally {
     let mut cases: Vec<(Case, usize)> = Vec::new();
-    let references: Vec<Report> = workloads.iter().map(|workload| plans::reference(workload, bugs())).collect();
+    let references: Vec<Report> =
+        workloads.iter().map(|workload| safely(|| plans::reference(workload, bugs(), Telling::Nobody))).collect();
     let mut first = Tally::default();
     for (index, (workload, reference)) in workloads.iter().zip(&references).enumerate() {
-        first.count(workload.name, &["none".to_owned()], &format!("the workload {}", workload.name), reference);
+        first.count(workload.name, &["none".to_owned()], (&plans::again(workload), None), reference);
         let points = u64::try_from(reference.points.len()).unwrap_or_default();
         cases.extend(plans::matrix(workload, points).into_iter().map(|case| (case, index)));
     }
@@ -102,10 +135,9 @@ pub fn matrix(workloads: &[Workload], bugs: Bugs<'_>, findings: usize) -> Tally 
     let (next, found) = (AtomicUsize::new(0), AtomicUsize::new(first.findings.len()));
     let tally = spread(|tally| {
         let Some((case, index)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) else { return false };
-        let mut report = case.run(bugs(), false);
-        plans::compare(case, &references[*index], &mut report);
+        let report = safely(|| case.compared(&references[*index], bugs(), Telling::Nobody));
         let before = tally.findings.len();
-        tally.count(case.workload.name, &[case.class.to_owned()], &case.name(), &report);
+        tally.count(case.workload.name, &[case.class.to_owned()], (&case.name(), None), &report);
         let now = found.fetch_add(tally.findings.len() - before, Ordering::Relaxed);
         now < findings
     });
@@ -122,12 +154,12 @@ pub fn random(from: u64, seeds: u64, time: Duration, bugs: Bugs<'_>, findings: u
         {
             return false;
         }
-        let (plan, classes) = plans::random(seed, bugs(), false);
+        let (plan, classes) = plans::random(seed, bugs(), Telling::Nobody);
         let workload = plan.workload.name;
-        let report = plan.run();
+        let report = safely(|| plan.run());
         let classes: Vec<String> = classes.iter().map(|class| format!("{class:?}")).collect();
         let before = tally.findings.len();
-        tally.count(workload, &classes, &format!("--seed {seed}"), &report);
+        tally.count(workload, &classes, (&format!("--seed {seed}"), Some(seed)), &report);
         found.fetch_add(tally.findings.len() - before, Ordering::Relaxed);
         true
     })
@@ -138,19 +170,19 @@ pub fn hunt(bug: crate::mutants::bugs::Bug, seeds: u64) -> (u64, Option<Finding>
     let bugs = move || Some(Rc::new(bug) as Rc<dyn Mutation>);
     let mut runs = 0;
     for workload in scenario::all() {
-        let report = plans::reference(&workload, bugs());
+        let report = safely(|| plans::reference(&workload, bugs(), Telling::Nobody));
         runs += 1;
         if let Some(violation) = report.violations.into_iter().next() {
-            return (runs, Some(Finding { again: format!("the workload {}", workload.name), violation }));
+            return (runs, Some(Finding { again: plans::again(&workload), seed: None, violation }));
         }
     }
     for seed in 0..seeds {
-        let report = plans::random(seed, bugs(), false).0.run();
+        let report = shrink::run(seed, &bugs, None, Telling::Nobody);
         runs += 1;
         if let Some(violation) = report.violations.into_iter().next()
-            && plans::random(seed, None, false).0.run().violations.is_empty()
+            && shrink::run(seed, &no_bug, None, Telling::Nobody).violations.is_empty()
         {
-            return (runs, Some(Finding { again: format!("--seed {seed}"), violation }));
+            return (runs, Some(Finding { again: format!("--seed {seed}"), seed: Some(seed), violation }));
         }
     }
     let tally = matrix(&scenario::all(), &bugs, 1);

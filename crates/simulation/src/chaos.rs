@@ -103,6 +103,10 @@ impl Chaos {
         if self.healed {
             return;
         }
+        if !world.state.borrow_mut().faults.mishap() {
+            let next = self.dice.millis(100, 12_000);
+            return world.after(next, Event::Chaos);
+        }
         world.state.borrow_mut().faults.count += 1;
         match self.dice.pick(&self.classes).copied() {
             Some(Class::Stale) => self.stale(world),

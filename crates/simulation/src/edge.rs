@@ -229,10 +229,11 @@ impl Kubernetes for SimEdge {
         if let Some(mutation) = &self.mutation {
             mutation.status(&mut object);
         }
-        let told = object.clone();
-        let what = || format!("write status of {:?} {}", told.kind(), label(&told));
+        let told = self.state.borrow().listened().then(|| label(&object)).unwrap_or_default();
+        let kind = object.kind();
+        let what = || format!("write status of {kind:?} {told}");
         let write = move |state: &mut State| {
-            let answer = state.server.replace_status(&object);
+            let answer = state.server.replace_status(object);
             if let Ok(written) = &answer {
                 state.wrote_status(me, written);
             }

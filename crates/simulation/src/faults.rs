@@ -3,7 +3,7 @@
 //! A point is a call that changes something: a write to Kubernetes, or a call that tells Flink to do something. Points are numbered in
 //! the order in which they happen, so that a fault can be put at each of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::dice::Dice;
@@ -80,10 +80,31 @@ pub struct Chances {
     pub slow: u32,
 }
 
+/// Which of the mishaps of a seed happen: the first so many, without some of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Only {
+    pub first: u64,
+    pub without: BTreeSet<u64>,
+}
+
+impl Only {
+    pub fn first(first: u64) -> Self {
+        Self { first, without: BTreeSet::new() }
+    }
+
+    fn allows(&self, mishap: u64) -> bool {
+        mishap <= self.first && !self.without.contains(&mishap)
+    }
+}
+
 pub struct Faults {
     /// At these points.
     pub at: BTreeMap<u64, Verdict>,
     pub chances: Chances,
+    /// If not all mishaps happen that the dice want.
+    pub only: Option<Only>,
+    /// How many mishaps the dice wanted.
+    pub mishaps: u64,
     /// When all is well again.
     pub until: Duration,
     /// Until when supervisors do not reach Flink.
@@ -106,6 +127,8 @@ impl Faults {
         Self {
             at: BTreeMap::new(),
             chances: Chances::default(),
+            only: None,
+            mishaps: 0,
             until: Duration::ZERO,
             cut_flink: Duration::ZERO,
             cut_api: Duration::ZERO,
@@ -121,6 +144,12 @@ impl Faults {
         if let Some(record) = &mut self.record {
             record.push(what());
         }
+    }
+
+    /// The dice want a mishap; whether it happens.
+    pub fn mishap(&mut self) -> bool {
+        self.mishaps += 1;
+        self.only.as_ref().is_none_or(|only| only.allows(self.mishaps))
     }
 
     pub fn decide(&mut self, me: Id, class: Class, now: Duration) -> Verdict {
@@ -146,7 +175,11 @@ impl Faults {
         if now >= self.until {
             return Verdict::Go;
         }
-        self.chance(class)
+        let verdict = self.chance(class);
+        if verdict != Verdict::Go && !self.mishap() {
+            return Verdict::Go;
+        }
+        verdict
     }
 
     fn chance(&mut self, class: Class) -> Verdict {

@@ -21,6 +21,7 @@ pub mod plans;
 pub mod run;
 pub mod scenario;
 mod server;
+pub mod shrink;
 mod state;
 mod supervisors;
 mod time;

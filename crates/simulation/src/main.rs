@@ -1,20 +1,22 @@
-//! Runs the simulator: `simulate --minutes M`, `--seed N`, or one case of the matrix.
+//! Runs the simulator: `cargo xtask simulate --minutes M`, `--seed N`, or one case of the matrix.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use simulation::campaign::{self, Tally};
+use simulation::campaign::{self, Finding, Tally, no_bug};
+use simulation::faults::Only;
 use simulation::mutants::bugs;
 use simulation::plans::{self, Case};
-use simulation::run::Report;
+use simulation::run::{Report, Telling};
+use simulation::{scenario, shrink};
 
 #[derive(Parser)]
-#[command(name = "simulate", about = "Run the control loops in a made-up world, with faults")]
+#[command(bin_name = "cargo xtask simulate", about = "Run the control loops in a made-up world, with faults")]
 struct Args {
-    /// Run seeds for so many minutes
-    #[arg(long, default_value_t = 1.0)]
-    minutes: f64,
+    /// Run seeds for so many minutes; 1 if nothing else is to be run
+    #[arg(long, value_name = "M")]
+    minutes: Option<f64>,
 
     /// Run the seeds from this one on
     #[arg(long, default_value_t = 0, value_name = "N")]
@@ -28,20 +30,28 @@ struct Args {
     #[arg(long, value_name = "N", conflicts_with = "workload")]
     seed: Option<u64>,
 
+    /// Of this seed, let only the first so many mishaps happen
+    #[arg(long, value_name = "K", requires = "seed")]
+    mishaps: Option<u64>,
+
+    /// Leave out these of them
+    #[arg(long, value_name = "N", requires = "mishaps", value_delimiter = ',')]
+    without: Vec<u64>,
+
     /// Run the matrix first: each fault at each point of each workload
     #[arg(long)]
     matrix: bool,
 
-    /// Run one case of the matrix, and tell its story
-    #[arg(long, requires = "class", value_name = "NAME")]
+    /// Run one workload, and tell its story
+    #[arg(long, value_name = "NAME")]
     workload: Option<String>,
 
-    /// The class of faults of the case
+    /// With faults of this class
     #[arg(long, requires = "workload", value_name = "NAME")]
     class: Option<String>,
 
-    /// The points of the case
-    #[arg(long, value_delimiter = ',', value_name = "N")]
+    /// At these of its points
+    #[arg(long, requires = "class", value_delimiter = ',', value_name = "N")]
     point: Vec<u64>,
 
     /// Put known bugs back in, one after the other, and see that each is found
@@ -56,26 +66,43 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     if let Some(seed) = args.seed {
-        let (plan, _) = plans::random(seed, None, true);
-        println!("seed {seed}: {}", plan.workload.name);
-        return tell(&plan.run());
+        let only = args.mishaps.map(|first| Only { first, without: args.without.iter().copied().collect() });
+        println!("seed {seed}: {}", plans::workload(seed).name);
+        return tell(&shrink::run(seed, &no_bug, only, Telling::Aloud));
     }
-    if let (Some(workload), Some(class)) = (&args.workload, &args.class) {
-        return match Case::find(workload, class, &args.point) {
-            Some(case) => tell(&case.run(None, true)),
-            None => {
-                eprintln!("there is no such workload or class");
-                ExitCode::from(2)
-            }
-        };
+    if let Some(workload) = &args.workload {
+        return one(workload, args.class.as_deref(), &args.point);
     }
-    if args.mutants { mutants() } else { many(&args) }
+    let seeds = args.minutes.or((!args.matrix && !args.mutants).then_some(1.0));
+    let well =
+        [(!args.matrix && seeds.is_none()) || many(&args, seeds.unwrap_or_default()), !args.mutants || mutants()];
+    if well == [true; 2] { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// One workload, with faults or without.
+fn one(workload: &str, class: Option<&str>, points: &[u64]) -> ExitCode {
+    let Some(found) = scenario::all().into_iter().find(|one| one.name == workload) else {
+        let names: Vec<_> = scenario::all().iter().map(|one| one.name).collect();
+        eprintln!("there is no workload {workload:?}\nhint: there are {names:?}");
+        return ExitCode::from(2);
+    };
+    let Some(class) = class else {
+        return tell(&campaign::safely(|| plans::reference(&found, None, Telling::Aloud)));
+    };
+    let Some(case) = Case::find(workload, class, points) else {
+        let names: Vec<_> = plans::VERDICTS.iter().map(|(name, _)| name).collect();
+        eprintln!("there is no class {class:?}\nhint: there are {names:?}");
+        return ExitCode::from(2);
+    };
+    let reference = campaign::safely(|| plans::reference(&found, None, Telling::Nobody));
+    tell(&campaign::safely(|| case.compared(&reference, None, Telling::Aloud)))
 }
 
 /// Seeds that are tried before the matrix is.
 const SEEDS: u64 = 3000;
 
-fn mutants() -> ExitCode {
+/// Whether all known bugs are found.
+fn mutants() -> bool {
     let mut missed = 0;
     println!("{:<52} {:>6}  {:<10} seen in", "bug", "runs", "breaks");
     for bug in bugs::all() {
@@ -85,7 +112,7 @@ fn mutants() -> ExitCode {
         println!("{:<52} {runs:>6}  {broken:<10} {}", bug.name, bug.seen);
     }
     println!("\n{} bugs, {missed} not found", bugs::all().len());
-    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    missed == 0
 }
 
 fn tell(report: &Report) -> ExitCode {
@@ -96,15 +123,16 @@ fn tell(report: &Report) -> ExitCode {
     if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn many(args: &Args) -> ExitCode {
+/// Matrix and seeds; whether all went well.
+fn many(args: &Args, minutes: f64) -> bool {
     let started = Instant::now();
     let mut tally = Tally::default();
     if args.matrix {
-        tally.add(campaign::matrix(&campaign::workloads(), &campaign::no_bug, args.findings));
+        tally.add(campaign::matrix(&scenario::all(), &no_bug, args.findings));
     }
-    let time = Duration::from_secs_f64(args.minutes * 60.0);
+    let time = Duration::from_secs_f64(minutes * 60.0);
     if !time.is_zero() {
-        tally.add(campaign::random(args.from_seed, args.seeds, time, &campaign::no_bug, args.findings));
+        tally.add(campaign::random(args.from_seed, args.seeds, time, &no_bug, args.findings));
     }
     table(&tally);
     let took = started.elapsed();
@@ -118,11 +146,8 @@ fn many(args: &Args) -> ExitCode {
         tally.findings.len(),
         took.as_secs_f64()
     );
-    for finding in tally.findings.iter().take(args.findings) {
-        println!("{} at {:?}: {}", finding.violation.invariant, finding.violation.at, finding.violation.what);
-        println!("    cargo xtask simulate {}", finding.again);
-    }
-    if tally.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    tally.findings.iter().take(args.findings).for_each(explain);
+    tally.findings.is_empty()
 }
 
 fn table(tally: &Tally) {
@@ -130,4 +155,22 @@ fn table(tally: &Tally) {
     for ((workload, class), [runs, faults, violations]) in &tally.rows {
         println!("{workload:<20} {class:<16} {runs:>9} {faults:>10} {violations:>10}");
     }
+}
+
+/// Lines of a story that are printed with a finding: the last ones.
+const LINES: usize = 40;
+
+/// What went wrong, how it came to it with as few mishaps as possible, and how to see it again.
+fn explain(finding: &Finding) {
+    let violation = &finding.violation;
+    println!("\n{} at {:?}: {}", violation.invariant, violation.at, violation.what);
+    println!("    cargo xtask simulate {}", finding.again);
+    let Some(seed) = finding.seed else { return };
+    let Some(shrunk) = shrink::shrink(seed, &no_bug, violation) else { return };
+    let tale = &shrunk.report.tale;
+    tale.iter().skip(tale.len().saturating_sub(LINES)).for_each(|line| println!("        {line}"));
+    for violation in &shrunk.report.violations {
+        println!("        {} at {:?}: {}", violation.invariant, violation.at, violation.what);
+    }
+    println!("    the least of it: cargo xtask simulate {}", shrunk.again(seed));
 }

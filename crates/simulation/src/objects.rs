@@ -146,21 +146,29 @@ impl Object {
         }
     }
 
-    /// Takes over the status of another version of the object; whether anything changed.
-    pub fn take_status(&mut self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Deployment(object), Self::Deployment(other)) if object.status != other.status => {
-                Rc::make_mut(object).status.clone_from(&other.status);
-            }
-            (Self::Cluster(object), Self::Cluster(other)) if object.status != other.status => {
-                Rc::make_mut(object).status.clone_from(&other.status);
-            }
-            (Self::Job(object), Self::Job(other)) if object.status != other.status => {
-                Rc::make_mut(object).status.clone_from(&other.status);
-            }
-            _ => return false,
+    /// Takes over the status of another version of the object.
+    pub fn take_status(&mut self, other: &Self) {
+        if self.same_status(other) {
+            return;
         }
-        true
+        match (self, other) {
+            (Self::Deployment(object), Self::Deployment(other)) => {
+                Rc::make_mut(object).status.clone_from(&other.status);
+            }
+            (Self::Cluster(object), Self::Cluster(other)) => Rc::make_mut(object).status.clone_from(&other.status),
+            (Self::Job(object), Self::Job(other)) => Rc::make_mut(object).status.clone_from(&other.status),
+            _ => {}
+        }
+    }
+
+    /// Whether the status is the same.
+    pub fn same_status(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Deployment(one), Self::Deployment(other)) => one.status == other.status,
+            (Self::Cluster(one), Self::Cluster(other)) => one.status == other.status,
+            (Self::Job(one), Self::Job(other)) => one.status == other.status,
+            _ => true,
+        }
     }
 
     /// Whether the specification is the same.

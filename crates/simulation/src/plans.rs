@@ -7,7 +7,7 @@ use crate::books::Violation;
 use crate::chaos::Chaos;
 use crate::faults::Verdict;
 use crate::mutants::Mutation;
-use crate::run::{Plan, Report};
+use crate::run::{Plan, Report, Telling};
 use crate::scenario::{self, Workload};
 
 /// What is put at each point.
@@ -30,10 +30,11 @@ pub struct Case {
 }
 
 /// The run without faults, whose points are those of the matrix.
-pub fn reference(workload: &Workload, mutation: Option<Rc<dyn Mutation>>) -> Report {
+pub fn reference(workload: &Workload, mutation: Option<Rc<dyn Mutation>>, telling: Telling) -> Report {
     let mut plan = Plan::new(workload.clone(), 1);
     plan.faults.record = Some(Vec::new());
     plan.mutation = mutation;
+    plan.telling = telling;
     plan.run()
 }
 
@@ -53,31 +54,35 @@ pub fn matrix(workload: &Workload, points: u64) -> Vec<Case> {
 }
 
 impl Case {
-    pub fn run(&self, mutation: Option<Rc<dyn Mutation>>, told: bool) -> Report {
+    pub fn run(&self, mutation: Option<Rc<dyn Mutation>>, telling: Telling) -> Report {
         let mut plan = Plan::new(self.workload.clone(), 1);
         plan.faults.at = self.at.iter().copied().collect();
         plan.mutation = mutation;
-        plan.told = told;
+        plan.telling = telling;
         plan.run()
     }
 }
 
-/// The workload of a seed, and its mishaps.
-pub fn random(seed: u64, mutation: Option<Rc<dyn Mutation>>, told: bool) -> (Plan, Vec<crate::chaos::Class>) {
-    let workloads = scenario::all();
+/// The workload of a seed.
+pub fn workload(seed: u64) -> Workload {
+    let mut workloads = scenario::all();
     let count = u64::try_from(workloads.len()).unwrap_or(1);
-    let index = usize::try_from(seed % count).unwrap_or_default();
-    let mut plan = Plan::new(workloads[index].clone(), seed);
+    workloads.swap_remove(usize::try_from(seed % count).unwrap_or_default())
+}
+
+/// The plan of a seed, and its mishaps.
+pub fn random(seed: u64, mutation: Option<Rc<dyn Mutation>>, telling: Telling) -> (Plan, Vec<crate::chaos::Class>) {
+    let mut plan = Plan::new(workload(seed), seed);
     let chaos = Chaos::new(seed);
     let classes = chaos.classes.clone();
     plan.chaos = Some(chaos);
     plan.mutation = mutation;
-    plan.told = told;
+    plan.telling = telling;
     (plan, classes)
 }
 
 /// E, C: with a fault at one of our own calls the end is that of the run without, and so are the numbers of objects made and deleted.
-pub fn compare(case: &Case, reference: &Report, report: &mut Report) {
+fn compare(case: &Case, reference: &Report, report: &mut Report) {
     if !case.workload.exact || !report.violations.is_empty() || !reference.violations.is_empty() {
         return;
     }
@@ -95,7 +100,19 @@ pub fn compare(case: &Case, reference: &Report, report: &mut Report) {
     }
 }
 
+/// How to see a workload without faults again.
+pub fn again(workload: &Workload) -> String {
+    format!("--workload {:?}", workload.name)
+}
+
 impl Case {
+    /// A run that is compared with the one without faults.
+    pub fn compared(&self, reference: &Report, mutation: Option<Rc<dyn Mutation>>, telling: Telling) -> Report {
+        let mut report = self.run(mutation, telling);
+        compare(self, reference, &mut report);
+        report
+    }
+
     /// How to see it again.
     pub fn name(&self) -> String {
         let at: Vec<String> = self.at.iter().map(|(point, _)| point.to_string()).collect();

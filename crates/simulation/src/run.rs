@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::books::Violation;
 use crate::chaos::Chaos;
-use crate::faults::Faults;
+use crate::faults::{Faults, Only};
 use crate::mutants::Mutation;
 use crate::objects::Kind;
 use crate::scenario::{Act, Goal, Step, Workload};
@@ -21,6 +21,17 @@ const CALM: Duration = Duration::from_mins(1);
 /// How long it takes until everything is at rest: idle TaskManagers go after a minute.
 const SETTLING: Duration = Duration::from_secs(90);
 
+/// Who is told what happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Telling {
+    #[default]
+    Nobody,
+    /// Whoever reads what is printed.
+    Aloud,
+    /// Whoever reads the report.
+    Report,
+}
+
 /// What is to be run.
 pub struct Plan {
     pub workload: Workload,
@@ -28,7 +39,7 @@ pub struct Plan {
     pub faults: Faults,
     pub chaos: Option<Chaos>,
     pub mutation: Option<Rc<dyn Mutation>>,
-    pub told: bool,
+    pub telling: Telling,
 }
 
 /// What came of a run.
@@ -37,6 +48,8 @@ pub struct Report {
     pub violations: Vec<Violation>,
     pub events: u64,
     pub faults: u64,
+    /// How many mishaps the dice wanted.
+    pub mishaps: u64,
     pub points: Vec<String>,
     /// How long the run took, in the world's time.
     pub took: Duration,
@@ -45,16 +58,24 @@ pub struct Report {
     pub counts: BTreeMap<String, u32>,
     /// A bootstrap was hit by a fault.
     pub hit_bootstrap: bool,
+    /// What happened, if it was to be told here.
+    pub tale: Vec<String>,
 }
 
 impl Plan {
     pub fn new(workload: Workload, seed: u64) -> Self {
-        Self { workload, seed, faults: Faults::none(seed), chaos: None, mutation: None, told: false }
+        Self { workload, seed, faults: Faults::none(seed), chaos: None, mutation: None, telling: Telling::Nobody }
+    }
+
+    /// Lets only some of the mishaps happen.
+    pub fn only(mut self, only: Option<Only>) -> Self {
+        self.faults.only = only;
+        self
     }
 
     /// Runs it to its end, or to the first violation.
     pub fn run(self) -> Report {
-        let mut world = World::new(self.seed, self.faults, self.mutation, self.told);
+        let mut world = World::new(self.seed, self.faults, self.mutation, self.telling);
         let mut chaos = self.chaos;
         if let Some(chaos) = &mut chaos {
             chaos.begin(&mut world);
@@ -131,6 +152,7 @@ fn mishap(world: &mut World, chaos: Option<&mut Chaos>, event: &Event) {
 fn perform(world: &mut World, step: &Step, mut chaos: Option<&mut Chaos>) -> bool {
     world.act(&step.act);
     let mut since = world.now();
+    let mut looked = None;
     world.after(LOOK, Event::Person);
     loop {
         let event = world.step(Duration::MAX).flatten();
@@ -139,11 +161,14 @@ fn perform(world: &mut World, step: &Step, mut chaos: Option<&mut Chaos>) -> boo
         }
         match event {
             Some(Event::Person) => {
-                if world.reached(step.goal) {
+                // What has not changed is as it was at the last look.
+                let changes = Some(world.state.borrow().server.log.len());
+                let news = changes != std::mem::replace(&mut looked, changes);
+                if news && world.reached(step.goal) {
                     break;
                 }
                 // Whatever people did meanwhile, what is gone does not come back.
-                if chaos.is_some() && world.is_hopeless(step.goal) {
+                if news && chaos.is_some() && world.is_hopeless(step.goal) {
                     break;
                 }
                 let troubled = chaos.as_ref().is_some_and(|chaos| !chaos.healed);
@@ -223,11 +248,13 @@ impl World {
             violations: state.books.violations.clone(),
             events: self.events,
             faults: state.faults.count,
+            mishaps: state.faults.mishaps,
             points: state.faults.record.take().unwrap_or_default(),
             took,
             end: end(&state.server),
             counts,
             hit_bootstrap: state.faults.hit_bootstrap,
+            tale: std::mem::take(&mut state.tale),
         }
     }
 }

@@ -350,11 +350,14 @@ fn is(job: &FlinkJob, wanted: SupervisorStatus) -> bool {
 }
 
 fn runs_as_declared(job: &FlinkJob) -> bool {
+    let status = job.status.as_ref();
+    let running = status.and_then(|status| status.job_status.as_deref()) == Some("RUNNING");
+    if !running || !is(job, SupervisorStatus::Started) {
+        return false;
+    }
     let record = record(job);
     let wanted = digest::job(&job.spec).bootstrap.unwrap_or_default();
     let declared =
         record.attempt.is_some_and(|attempt| attempt.digest == wanted && attempt.parallelism == job.spec.parallelism());
-    let status = job.status.as_ref();
-    let running = status.and_then(|status| status.job_status.as_deref()) == Some("RUNNING");
-    declared && running && record.phase == JobPhase::Running && is(job, SupervisorStatus::Started)
+    declared && record.phase == JobPhase::Running
 }

@@ -198,14 +198,20 @@ impl Server {
         Ok(self.update(&before, object).meta().clone())
     }
 
-    pub fn replace_status(&mut self, object: &Object) -> Answer<Object> {
+    pub fn replace_status(&mut self, mut object: Object) -> Answer<Object> {
         let (kind, meta) = (object.kind(), object.meta());
         let mut current = self.seen(kind, meta.name.as_deref().unwrap_or_default())?;
         Self::guard(&current, meta.resource_version.as_deref(), meta.uid.as_deref())?;
-        if current.take_status(object) {
-            current = self.put(current);
+        if current.same_status(&object) {
+            return Ok(current);
         }
-        Ok(current)
+        // Of the same version, only its status can be another one.
+        if meta.resource_version.is_some() {
+            object.meta_mut().clone_from(current.meta());
+            return Ok(self.put(object));
+        }
+        current.take_status(&object);
+        Ok(self.put(current))
     }
 
     pub fn finalizer(&mut self, seen: &Object, finalizer: &str, wanted: bool) -> Answer<Object> {
@@ -301,6 +307,10 @@ impl Server {
 
     /// The objects of a kind as they were after so many changes.
     pub fn as_of(&self, kind: Kind, changes: usize) -> BTreeMap<String, Object> {
+        if changes >= self.log.len() {
+            let named = |object: &Object| (object.meta().name.clone().unwrap_or_default(), object.clone());
+            return self.all(kind).map(named).collect();
+        }
         let mut found = BTreeMap::new();
         for change in self.log.iter().take(changes).filter(|change| change.kind == kind) {
             let name = change.object.meta().name.clone().unwrap_or_default();

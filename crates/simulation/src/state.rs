@@ -11,6 +11,7 @@ use crate::books::Books;
 use crate::faults::{Class, Faults, Verdict};
 use crate::flink::{Flink, Settings};
 use crate::objects::{Kind, Stage};
+use crate::run::Telling;
 use crate::server::Server;
 
 pub type Shared = Rc<RefCell<State>>;
@@ -48,12 +49,13 @@ pub struct State {
     pub late: Vec<(Duration, Late)>,
     /// How far the wall clocks of processes are off, in seconds.
     pub skew: BTreeMap<Id, i64>,
-    /// What happens is told, as it happens.
-    pub told: bool,
+    telling: Telling,
+    /// What was told to whoever reads the report.
+    pub tale: Vec<String>,
 }
 
 impl State {
-    pub fn new(seed: u64, faults: Faults, told: bool) -> Self {
+    pub fn new(seed: u64, faults: Faults, telling: Telling) -> Self {
         Self {
             server: Server::new(seed),
             flink: Flink::new(Settings::default(), seed),
@@ -63,15 +65,26 @@ impl State {
             sleepers: BTreeMap::new(),
             late: Vec::new(),
             skew: BTreeMap::new(),
-            told,
+            telling,
+            tale: Vec::new(),
         }
+    }
+
+    /// Whether anybody wants to know what happens.
+    pub fn listened(&self) -> bool {
+        self.telling != Telling::Nobody || self.faults.record.is_some()
     }
 
     /// Tells what happens, if anybody listens.
     pub fn tell(&mut self, what: impl FnOnce() -> String) {
-        if self.told {
-            let now = self.server.now.as_millis();
-            println!("{:>5}.{:03} {}", now / 1000, now % 1000, what());
+        if self.telling == Telling::Nobody {
+            return;
+        }
+        let now = self.server.now.as_millis();
+        let line = format!("{:>5}.{:03} {}", now / 1000, now % 1000, what());
+        match self.telling {
+            Telling::Aloud => println!("{line}"),
+            _ => self.tale.push(line),
         }
     }
 

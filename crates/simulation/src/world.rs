@@ -14,9 +14,14 @@ use crate::mutants::Mutation;
 use crate::nodes::Nodes;
 use crate::objects::Kind;
 use crate::operators::Operator;
+use crate::run::Telling;
 use crate::server::Follow;
 use crate::state::{Id, Shared, State};
 use crate::supervisors::Supervisor;
+
+/// More events than any run has: at one moment, and in all.
+const AT_ONCE: u64 = 10_000;
+const IN_ALL: u64 = 200_000;
 
 /// Something that happens at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +48,9 @@ pub struct World {
     pub nodes: Nodes,
     pub dice: Dice,
     pub mutation: Option<Rc<dyn Mutation>>,
-    /// How many steps were made.
+    /// How many steps were made, and how many of them at this moment.
     pub events: u64,
+    at_once: u64,
     /// A process that starts may list what was true so many changes ago.
     pub travels: u32,
     timers: BTreeMap<(Duration, u64), Event>,
@@ -53,9 +59,9 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, faults: Faults, mutation: Option<Rc<dyn Mutation>>, told: bool) -> Self {
+    pub fn new(seed: u64, faults: Faults, mutation: Option<Rc<dyn Mutation>>, telling: Telling) -> Self {
         Self {
-            state: Rc::new(RefCell::new(State::new(seed, faults, told))),
+            state: Rc::new(RefCell::new(State::new(seed, faults, telling))),
             supervisors: Vec::new(),
             operator: None,
             bootstraps: Vec::new(),
@@ -63,6 +69,7 @@ impl World {
             dice: Dice::new(seed ^ 0xd1ce),
             mutation,
             events: 0,
+            at_once: 0,
             travels: 0,
             timers: BTreeMap::new(),
             sequence: 0,
@@ -88,6 +95,7 @@ impl World {
     fn told(&mut self) -> usize {
         let all = self.state.borrow().server.log.len();
         let back = if self.dice.permille(self.travels) { self.dice.below(12) } else { 0 };
+        let back = if back > 0 && !self.state.borrow_mut().faults.mishap() { 0 } else { back };
         all.saturating_sub(usize::try_from(back).unwrap_or_default())
     }
 
@@ -116,15 +124,23 @@ impl World {
             self.state.borrow_mut().server.now = end;
             return None;
         }
-        self.events += 1;
-        {
-            let mut state = self.state.borrow_mut();
-            state.server.now = next.max(state.server.now);
-        }
+        self.count(next);
         let event = self.happen();
         self.follow_up();
         self.state.borrow_mut().check();
         Some(event)
+    }
+
+    /// L4: nothing goes on and on while time stands still, or for ever.
+    fn count(&mut self, next: Duration) {
+        let mut state = self.state.borrow_mut();
+        self.at_once = if next > state.server.now { 0 } else { self.at_once + 1 };
+        self.events += 1;
+        state.server.now = next.max(state.server.now);
+        if self.at_once > AT_ONCE || self.events > IN_ALL {
+            let what = format!("{} events, {} of them at this moment", self.events, self.at_once);
+            state.books.violate("L4", what);
+        }
     }
 
     fn next_time(&mut self) -> Duration {

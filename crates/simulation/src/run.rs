@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_mins(15);
 const LOOK: Duration = Duration::from_millis(500);
 /// How long is looked on at the end, when nothing should change any more.
 const CALM: Duration = Duration::from_mins(1);
-/// How long it takes until everything is at rest: idle TaskManagers go after a minute.
-const SETTLING: Duration = Duration::from_secs(90);
+/// How long it takes until everything is at rest: idle TaskManagers go after a minute, and each time that fails after another one.
+const SETTLING: Duration = Duration::from_secs(210);
 
 /// Who is told what happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -81,6 +81,10 @@ impl<E: Edge> Actor<E> {
             Effect::AddFinalizer => self.finalizer(object, true).await,
             Effect::RemoveFinalizer => self.finalizer(object, false).await,
             Effect::CreateJobManager { incarnation } => {
+                // Who sees the past would make one of the past, beside the one of now.
+                if self.is_overtaken(object).await? {
+                    return Ok(());
+                }
                 self.create::<Pod>(&manifests::job_manager_pod(object, *incarnation)?).await
             }
             Effect::CreateService => self.create::<Service>(&manifests::job_manager_service(object)?).await,
@@ -106,6 +110,16 @@ impl<E: Edge> Actor<E> {
                 Ok(manager.client.cancel_job(&JobId::try_from(job_id.clone())?).await?)
             }
             Effect::ResetAction { action } => self.reset(object, action).await,
+        }
+    }
+
+    /// Whether the cluster has changed since it was looked at.
+    async fn is_overtaken(&self, object: &FlinkCluster) -> Result<bool, Error> {
+        match self.edge.kubernetes().get::<FlinkCluster>(&self.cluster).await {
+            Ok(now) => Ok(now.is_none_or(|now| now.metadata.resource_version != object.metadata.resource_version)),
+            // Who may not read it past the cache goes by that.
+            Err(error) if error.status().is_some_and(|status| matches!(status.code, 401 | 403)) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -49,7 +49,8 @@ pub struct JobManager<F> {
     clock: Clock,
     /// When it was last asked, by the monotonic clock.
     asked: Option<Duration>,
-    failing: Option<Timestamp>,
+    /// Since when it does not answer, by the monotonic clock.
+    failing: Option<Duration>,
     /// Since when it has answered, and no job has vanished from its list, by the monotonic clock.
     steady: Option<Duration>,
     highly_available: bool,
@@ -111,7 +112,8 @@ impl<F: Flink> JobManager<F> {
             }
             Err(error) => {
                 self.steady = None;
-                let since = *self.failing.get_or_insert(now);
+                self.failing.get_or_insert(self.clock.monotonic());
+                let since = now;
                 let why = kit::chain(&error);
                 self.flink = Reading::Unknown { why: why.clone(), since };
                 self.jobs = Reading::Unknown { why, since };
@@ -119,6 +121,18 @@ impl<F: Flink> JobManager<F> {
         }
         self.asked = Some(self.clock.monotonic());
         self.list_jars().await;
+    }
+
+    /// What it tells of the cluster. For how long it has not answered is counted by the monotonic clock: one that is set gives no
+    /// JobManager up.
+    pub fn overview(&self, now: Timestamp) -> Reading<FlinkView> {
+        match (&self.flink, self.failing) {
+            (Reading::Unknown { why, .. }, Some(failing)) => {
+                let lasts = SignedDuration::try_from(self.clock.monotonic().saturating_sub(failing));
+                Reading::Unknown { why: why.clone(), since: now - lasts.unwrap_or_default() }
+            }
+            (reading, _) => reading.clone(),
+        }
     }
 
     /// Where JARs cannot be listed there are none that could be deleted.

@@ -262,7 +262,7 @@ impl<E: Edge> Reconciler<E> {
             desired: &known.desired,
             service: observe::service(&self.caches, &names::job_manager_service(&self.actor.cluster), &uid),
             jobs: self.views(),
-            flink: self.answer(record, &pods, |manager| manager.flink.clone(), now),
+            flink: self.answer(record, &pods, |manager| manager.overview(now), now),
             pods,
             now,
         };

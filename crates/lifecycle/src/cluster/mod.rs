@@ -136,6 +136,11 @@ fn backoff(failures: u32) -> SignedDuration {
     }
 }
 
+/// Whether a pause is not over yet. One that no failure could have brought about was noted by a clock that was wrong.
+fn is_ahead(now: Timestamp, until: Timestamp) -> bool {
+    now < until && until <= now + MAX_BACKOFF
+}
+
 /// Deletes what belongs to earlier incarnations, and what has ended by itself.
 fn sweep(observed: &Observed<'_>, step: &mut Step) {
     let incarnation = step.record.incarnation;

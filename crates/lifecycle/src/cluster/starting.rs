@@ -58,7 +58,7 @@ fn create(observed: &Observed<'_>, mut step: Step, not_before: Option<Timestamp>
         return step.wait(waiting);
     }
     if let Some(until) = not_before
-        && observed.now < until
+        && super::is_ahead(observed.now, until)
     {
         step.wake = Some(until);
         return step.wait(Waiting::Backoff { until });

@@ -8,8 +8,8 @@ use super::recovery::{Course, awaits, course, goes_on, silent, told};
 use super::rescaling;
 use super::retention;
 use super::{
-    ClusterState, Desired, Effect, FlinkJobView, Observed, OperationView, Step, Told, Waiting, begin_stop, earlier,
-    finished, flink_job, lost, not_saved, saved, stop_of, tidy, until_tasks_run,
+    ClusterState, Desired, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, Step, Told, Waiting,
+    begin_stop, earlier, finished, flink_job, lost, not_saved, saved, stop_of, tidy, until_tasks_run,
 };
 use crate::{Notice, Reading, command, ids};
 
@@ -55,7 +55,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
     tidy(observed, &mut step);
     savepoint(observed, &mut step, &attempt);
     retention::step(observed, &mut step, &attempt, job);
-    if step.waiting != Waiting::Savepoint {
+    if step.waiting != Waiting::Savepoint || !job.ready {
         step.waiting = if job.ready { Waiting::Settled } else { Waiting::Tasks { state: job.state.clone() } };
     }
     step
@@ -91,6 +91,7 @@ fn leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt, job: &FlinkJob
     let mut step = step.clone();
     if let Some(until) = step.record.hold
         && observed.now < until
+        && until <= observed.now + STOP_BACKOFF
         && next != JobNext::Delete
     {
         step.wake = earlier(step.wake, Some(until));

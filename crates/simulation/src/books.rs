@@ -3,7 +3,7 @@
 //! The numbers are those of `docs/reliability.md`. Each invariant is about what really happened: writes that the API server took, orders
 //! that a JobManager took, output that was committed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use api::record::{JobPhase, Restore};
@@ -27,8 +27,8 @@ pub struct Violation {
 #[derive(Debug, Default)]
 pub struct Books {
     pub violations: Vec<Violation>,
-    /// Flink ids of jobs that a JobManager accepted, in order.
-    pub accepted: Vec<String>,
+    /// Flink ids of jobs that a JobManager accepted.
+    pub accepted: BTreeSet<String>,
     /// How many objects of a kind and role were created and deleted by processes of ours.
     pub created: BTreeMap<String, u32>,
     pub deleted: BTreeMap<String, u32>,
@@ -40,8 +40,11 @@ pub struct Books {
     told: BTreeMap<String, [u64; 2]>,
     /// Whether the user allowed that jobs start without their newest state.
     pub waived: bool,
+    /// Only savepoints count for a job.
+    pub savepoints_only: bool,
     /// Two supervisors of one cluster are at work: they may contradict each other for as long.
     pub split: bool,
+    pub memory: crate::invariants::Memory,
     starts: usize,
     facts: usize,
 }
@@ -64,6 +67,7 @@ impl State {
         *self.books.created.entry(called(object)).or_default() += 1;
         self.s07_intent_before_bootstrap(object);
         self.s12_owned(me, object);
+        self.s15_no_resurrection(me, object);
     }
 
     /// A process of ours has deleted an object.
@@ -74,6 +78,7 @@ impl State {
         }
         *self.books.deleted.entry(called(object)).or_default() += 1;
         self.s10_identity(me, object);
+        self.s11_fresh_before_destructive(me, object);
     }
 
     /// A status of ours was written.
@@ -84,6 +89,9 @@ impl State {
         let name = object.meta().name.clone().unwrap_or_default();
         self.s24_no_hot_loop(name, now);
         self.s08_facts_do_not_go_back(me, object);
+        if let Some(job) = object.job() {
+            self.said_of_job(me, job);
+        }
     }
 
     /// A finalizer of ours was removed.
@@ -100,6 +108,7 @@ impl State {
     pub fn check(&mut self) {
         let now = self.server.time();
         self.flink.advance(now);
+        self.look_at_the_living();
         self.s01_single_execution();
         self.s03_no_step_back();
     }
@@ -117,18 +126,25 @@ impl State {
                 crate::flink::Fact::Together { .. } => "S1",
                 crate::flink::Fact::Lost { .. } | crate::flink::Fact::Twice { .. } => "S3",
             };
-            if invariant == "S1" || !self.books.waived {
+            if invariant == "S1" || !(self.books.waived || self.books.savepoints_only) {
                 self.books.violations.push(Violation { invariant, what: fact.to_string(), at: self.server.now });
             }
         }
         self.books.facts = facts.len();
-        // S2: an attempt is accepted once.
-        for (index, id) in self.books.accepted.iter().enumerate() {
-            if self.books.accepted[..index].contains(id) {
-                let what = format!("{id} was accepted twice");
-                self.books.violations.push(Violation { invariant: "S2", what, at: self.server.now });
-                break;
-            }
+    }
+
+    /// S2: an attempt is accepted once.
+    pub fn accepted(&mut self, id: &str) {
+        if !self.books.accepted.insert(id.to_owned()) {
+            self.books.violate("S2", format!("{id} was accepted twice"));
+        }
+        self.s15_no_submission_for_the_dead(id);
+    }
+
+    /// S21: an order gets to the JobManager that is meant.
+    pub fn s21_right_target(&mut self, me: Id, meant: Option<&str>, pod: &str) {
+        if meant != Some(pod) {
+            self.books.violate("S21", format!("{me} gave an order to pod {pod}, meant was {meant:?}"));
         }
     }
 
@@ -136,7 +152,20 @@ impl State {
     fn s03_no_step_back(&mut self) {
         let starts = self.flink.ledger().starts();
         for start in starts.get(self.books.starts..).unwrap_or_default() {
-            if start.steps_back() && !self.books.waived {
+            let newest = if self.books.savepoints_only {
+                let saved = self.flink.storage().complete();
+                saved
+                    .filter(|(_, one)| one.savepoint && one.logical == start.logical)
+                    .map(|(_, one)| one.position)
+                    .max()
+            } else {
+                None
+            };
+            let back = match self.books.savepoints_only {
+                true => newest.is_some_and(|newest| start.position < newest),
+                false => start.steps_back(),
+            };
+            if back && !self.books.waived {
                 let what = format!(
                     "{} starts from {:?} at {}, but there is {:?} and {} were committed",
                     start.execution, start.from, start.position, start.newest, start.committed
@@ -243,7 +272,11 @@ impl State {
     fn s12_bounded(&mut self) {
         let mut managers: BTreeMap<&str, u32> = BTreeMap::new();
         for pod in self.server.all(Kind::Pod).filter_map(Object::pod) {
-            let alive = !matches!(pod.stage, Stage::Over { .. });
+            let alive = !matches!(pod.stage, Stage::Over { .. }) && !pod.silent;
+            // One that was replaced ends once its node is back.
+            let returned = pod.metadata.deletion_timestamp.is_some()
+                && pod.metadata.uid.as_ref().is_some_and(|uid| self.server.returned.contains(uid));
+            let alive = alive && !returned;
             if alive && role(&pod.metadata) == "jobmanager" {
                 *managers.entry(label(&pod.metadata, labels::CLUSTER_NAME).unwrap_or_default()).or_default() += 1;
             }
@@ -286,7 +319,7 @@ impl State {
 
     /// S4: a job that was stopped with a savepoint has all that it committed in it.
     pub fn s04_stop_means_saved(&mut self) {
-        if self.books.waived {
+        if self.books.waived || self.books.savepoints_only {
             return;
         }
         let jobs: Vec<_> = self.server.all(Kind::Job).filter_map(Object::job).cloned().collect();

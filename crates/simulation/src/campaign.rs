@@ -13,7 +13,6 @@ use crate::mutants::Mutation;
 use crate::plans::{self, Case};
 use crate::run::{Report, Telling};
 use crate::scenario::{self, Workload};
-use crate::shrink;
 
 /// Makes the bug that runs are made with, on the thread that makes them.
 pub type Bugs<'a> = &'a (dyn Fn() -> Option<Rc<dyn Mutation>> + Sync);
@@ -163,30 +162,6 @@ pub fn random(from: u64, seeds: u64, time: Duration, bugs: Bugs<'_>, findings: u
         found.fetch_add(tally.findings.len() - before, Ordering::Relaxed);
         true
     })
-}
-
-/// Looks for what a bug does: after how many runs it was found, if it was. A run counts that ends well without the bug.
-pub fn hunt(bug: crate::mutants::bugs::Bug, seeds: u64) -> (u64, Option<Finding>) {
-    let bugs = move || Some(Rc::new(bug) as Rc<dyn Mutation>);
-    let mut runs = 0;
-    for workload in scenario::all() {
-        let report = safely(|| plans::reference(&workload, bugs(), Telling::Nobody));
-        runs += 1;
-        if let Some(violation) = report.violations.into_iter().next() {
-            return (runs, Some(Finding { again: plans::again(&workload), seed: None, violation }));
-        }
-    }
-    for seed in 0..seeds {
-        let report = shrink::run(seed, &bugs, None, Telling::Nobody);
-        runs += 1;
-        if let Some(violation) = report.violations.into_iter().next()
-            && shrink::run(seed, &no_bug, None, Telling::Nobody).violations.is_empty()
-        {
-            return (runs, Some(Finding { again: format!("--seed {seed}"), seed: Some(seed), violation }));
-        }
-    }
-    let tally = matrix(&scenario::all(), &bugs, 1);
-    (runs + tally.runs, tally.findings.into_iter().next())
 }
 
 /// All workloads.

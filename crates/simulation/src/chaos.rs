@@ -35,9 +35,27 @@ pub enum Class {
     People,
     /// T25: somebody deletes pods, Services and bootstraps.
     ThirdParty,
+    /// T4: supervisors come back at an API server that lags behind.
+    TimeTravel,
+    /// T5: what was between two states is never told.
+    Unobserved,
+    /// T7: watches expire, and the lists that follow break off.
+    Expiry,
+    /// T10: nothing can be created, for lack of quota.
+    Quota,
+    /// T12: any field is edited, and deleted jobs are created again.
+    Edits,
+    /// T19: what high availability keeps is lost, or the leader loses its lease.
+    Availability,
+    /// T21: calls get there twice.
+    Twice,
+    /// T25: nodes do not answer.
+    Nodes,
+    /// T27: another version has written the records.
+    Skew,
 }
 
-pub const CLASSES: [Class; 12] = [
+pub const CLASSES: [Class; 21] = [
     Class::Crash,
     Class::Lost,
     Class::Stale,
@@ -50,6 +68,15 @@ pub const CLASSES: [Class; 12] = [
     Class::Clock,
     Class::People,
     Class::ThirdParty,
+    Class::TimeTravel,
+    Class::Unobserved,
+    Class::Expiry,
+    Class::Quota,
+    Class::Edits,
+    Class::Availability,
+    Class::Twice,
+    Class::Nodes,
+    Class::Skew,
 ];
 
 pub struct Chaos {
@@ -88,6 +115,7 @@ impl Chaos {
                 late: chances(self.has(Class::Lost), rate),
                 refused: chances(self.has(Class::Refused), rate),
                 slow: chances(self.has(Class::Refused), rate),
+                twice: chances(self.has(Class::Twice), rate * 4),
             };
             let classes = self.classes.clone();
             state.tell(|| format!("mishaps until {until:?}: {classes:?}"));
@@ -119,7 +147,26 @@ impl Chaos {
             Some(Class::People) => self.person(world),
             Some(Class::ThirdParty) => self.third_party(world),
             Some(Class::Crash) => self.crash(world),
-            Some(Class::Lost | Class::Refused) | None => {}
+            Some(Class::TimeTravel) => self.travel(world),
+            Some(Class::Unobserved) => self.unobserved(world),
+            Some(Class::Expiry) => self.expire(world),
+            Some(Class::Quota) => {
+                let until = world.now() + self.dice.millis(1000, 40_000);
+                world.state.borrow_mut().faults.quota = until;
+            }
+            Some(Class::Edits) => self.edit(world),
+            Some(Class::Availability) => self.availability(world),
+            Some(Class::Nodes) => {
+                let dies = self.dice.permille(500);
+                let roles = ["jobmanager", "taskmanager", "taskmanager"];
+                match self.dice.below(3) {
+                    0 => world.nodes_back(),
+                    1 => world.nodes_out(),
+                    _ => world.lose_node(self.dice.pick(&roles).expect("there are some"), dies),
+                }
+            }
+            Some(Class::Skew) => self.skew(world),
+            Some(Class::Lost | Class::Refused | Class::Twice) | None => {}
         }
         let next = self.dice.millis(100, 12_000);
         world.after(next, Event::Chaos);
@@ -133,9 +180,11 @@ impl Chaos {
         state.faults.until = Duration::ZERO;
         state.faults.cut_flink = Duration::ZERO;
         state.faults.cut_api = Duration::ZERO;
+        state.faults.quota = Duration::ZERO;
         state.flink.settings().mishaps = crate::flink::Mishaps::default();
         drop(state);
         world.travels = 0;
+        world.nodes_back();
         world.nodes.slow = Duration::ZERO;
         let changes = world.state.borrow().server.log.len();
         let relist = self.has(Class::Stale) || self.has(Class::Relist);
@@ -150,6 +199,17 @@ impl Chaos {
             }
         }
         drop(state);
+        if self.has(Class::Edits) {
+            world.act(&Act::Mend);
+        }
+        world.act(&Act::Unreadable(false));
+        let state = world.state.borrow();
+        let orphan = state.server.get(Kind::Cluster, CLUSTER).is_none() && state.server.get(Kind::Job, JOB).is_some();
+        drop(state);
+        // What the supervisor of a cluster that is gone leaves behind is the operator's.
+        if orphan && world.operator.is_none() {
+            world.start_operator();
+        }
         // One of several supervisors goes.
         world.supervisors.truncate(1);
     }
@@ -190,6 +250,110 @@ impl Chaos {
         let index = usize::try_from(self.dice.below(5)).unwrap_or_default();
         if let Some(watch) = world.supervisors.first_mut().and_then(|one| one.watches.get_mut(index)) {
             watch.list(&state.server, changes);
+        }
+    }
+
+    /// A supervisor ends, and another one sees what was true a while ago, for a while.
+    fn travel(&mut self, world: &mut World) {
+        if world.supervisors.is_empty() {
+            return;
+        }
+        let dead = world.supervisors.remove(0);
+        world.start_supervisor(&dead.cluster, dead.pod);
+        let frozen = world.now() + self.dice.millis(0, 30_000);
+        let back = usize::try_from(self.dice.below(60)).unwrap_or_default();
+        let state = world.state.borrow();
+        let changes = state.server.log.len().saturating_sub(back);
+        for watch in world.supervisors.last_mut().into_iter().flat_map(|one| &mut one.watches) {
+            watch.list(&state.server, changes);
+            watch.frozen = frozen;
+        }
+    }
+
+    fn unobserved(&mut self, world: &mut World) {
+        let frozen = world.now() + self.dice.millis(500, 20_000);
+        let index = usize::try_from(self.dice.below(6)).unwrap_or_default();
+        let watches = world.supervisors.first_mut().map(|one| &mut one.watches);
+        // One kind, or all of them.
+        for (number, watch) in watches.into_iter().flatten().enumerate() {
+            if index == 5 || index == number {
+                (watch.frozen, watch.skip) = (frozen, true);
+            }
+        }
+    }
+
+    fn expire(&mut self, world: &mut World) {
+        let frozen = world.now() + self.dice.millis(0, 10_000);
+        let state = world.state.borrow();
+        for watch in world.supervisors.first_mut().into_iter().flat_map(|one| &mut one.watches) {
+            watch.list_half(&state.server);
+            watch.frozen = frozen;
+        }
+    }
+
+    fn edit(&mut self, world: &mut World) {
+        let acts = [
+            Act::Again,
+            Act::DeleteJob,
+            Act::Field("savepoint", "savepointMode", "Manual"),
+            Act::Field("savepoint", "savepointMode", "Automatic"),
+            Act::Field("savepoint", "savepointTargetPath", "file:///elsewhere"),
+            Act::Field("savepoint", "onFailure", "StopAnyway"),
+            Act::Field("restart", "restartPolicy", "Always"),
+            Act::Field("restart", "restartPolicy", "OnlyIfFailed"),
+            Act::Class("NoJob"),
+            Act::Mend,
+            Act::Mend,
+            Act::Parallelism(0),
+            Act::Parallelism(3),
+            Act::Parallelism(1),
+            Act::Option("execution.checkpointing.interval", "9s"),
+            Act::Option("taskmanager.numberOfTaskSlots.max", "9"),
+        ];
+        let act = self.dice.pick(&acts).cloned().unwrap_or(Act::Look);
+        let state = world.state.borrow();
+        let (jobs, clusters) = (state.server.get(Kind::Job, JOB), state.server.get(Kind::Cluster, CLUSTER));
+        // What ends by itself begins anew when it is started again.
+        let batch = jobs.and_then(Object::job).is_some_and(|job| job.spec.bootstrap.class_name.ends_with("BatchJob"));
+        let possible = !batch && clusters.is_some() && (jobs.is_some() || act == Act::Again);
+        drop(state);
+        // A job is created again only where nobody else does that.
+        if possible && !(act == Act::Again && world.operator.is_some()) {
+            world.act(&act);
+        }
+    }
+
+    fn availability(&mut self, world: &mut World) {
+        let mut state = world.state.borrow_mut();
+        let now = state.server.time();
+        let jobs = self.dice.permille(500);
+        if self.dice.permille(500) {
+            state.tell(|| format!("high availability loses {}", if jobs { "its jobs" } else { "their checkpoints" }));
+            state.flink.forget_kept(CLUSTER, jobs);
+        } else {
+            let pods = state.server.all(Kind::Pod).filter(|pod| crate::objects::role(pod.meta()) == "jobmanager");
+            let uids: Vec<String> = pods.filter_map(|pod| pod.meta().uid.clone()).collect();
+            for uid in uids {
+                state.tell(|| format!("JobManager {uid} loses its lease"));
+                state.flink.isolate_job_manager(&uid, now);
+            }
+        }
+    }
+
+    /// A version that knew less has written the records, or one that knows more.
+    fn skew(&mut self, world: &mut World) {
+        let older = self.dice.permille(500);
+        for (kind, name) in [(Kind::Job, JOB), (Kind::Cluster, CLUSTER)] {
+            world.state.borrow_mut().server.rewrite(kind, name, |record| {
+                let Some(record) = record.as_object_mut() else { return };
+                if older {
+                    for member in ["restoreReason", "savepointFailure", "lost", "failure", "rescaling"] {
+                        record.remove(member);
+                    }
+                } else {
+                    record.insert("later".to_owned(), serde_json::json!({"what": ["nobody", "knows"]}));
+                }
+            });
         }
     }
 

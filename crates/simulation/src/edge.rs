@@ -27,6 +27,9 @@ use crate::objects::{Kind, Object};
 use crate::server::{Answer, status};
 use crate::state::{Id, Shared, State};
 
+/// The node of a pod is called by its uid.
+pub const NODE: &str = "node-of-";
+
 /// Where a process ends.
 #[derive(Clone)]
 pub struct SimEdge {
@@ -98,7 +101,7 @@ impl SimEdge {
         &self,
         class: Class,
         what: impl Fn() -> String,
-        effect: impl FnOnce(&mut State) -> Result<T, E> + 'static,
+        effect: impl FnOnce(&mut State) -> Result<T, E> + Clone + 'static,
     ) -> Result<T, E> {
         let verdict = self.state.borrow_mut().gate(self.me, class, &what);
         match verdict {
@@ -116,6 +119,11 @@ impl SimEdge {
             Verdict::Unsent => {
                 self.wait(Duration::from_millis(50)).await;
                 Err(E::unsent())
+            }
+            Verdict::Twice => {
+                let mut state = self.state.borrow_mut();
+                drop(effect.clone()(&mut state));
+                effect(&mut state)
             }
             Verdict::Late(time) => {
                 let mut state = self.state.borrow_mut();
@@ -140,7 +148,7 @@ impl SimEdge {
 
     /// The JobManager at an address, for whoever is not a supervisor too.
     pub fn flink_at(&self, address: &str) -> SimFlink {
-        let meant = self.state.borrow().at_address(address);
+        let meant = self.state.borrow().pod_at(address);
         SimFlink { edge: self.clone(), address: address.to_owned(), meant }
     }
 }
@@ -201,6 +209,12 @@ impl Kubernetes for SimEdge {
         self.through(Class::Read, || format!("get {kind:?} {name}"), read).await
     }
 
+    async fn is_node_out(&self, name: &str) -> Answer<Option<bool>> {
+        let uid = name.strip_prefix(NODE).unwrap_or_default().to_owned();
+        let read = move |state: &mut State| Ok(Some(state.server.silent.get(&uid).copied().unwrap_or_default()));
+        self.through(Class::Read, || format!("get node {name}"), read).await
+    }
+
     async fn create<K: Written>(&self, manifest: &Value) -> Answer<()> {
         let (kind, me) = (kind::<K>(), self.me);
         let mut manifest = manifest.clone();
@@ -209,6 +223,9 @@ impl Kubernetes for SimEdge {
         }
         let what = format!("create {kind:?} {}", name(&manifest));
         let create = move |state: &mut State| {
+            if state.server.now < state.faults.quota && !matches!(kind, Kind::Cluster | Kind::Job) {
+                return Err(status(403, "Forbidden", format!("{kind:?} is forbidden: exceeded quota")));
+            }
             let created = state.server.create(kind, &manifest)?;
             state.created(me, &created);
             Ok(())
@@ -219,7 +236,10 @@ impl Kubernetes for SimEdge {
     async fn replace<K: Written>(&self, manifest: &Value) -> Answer<ObjectMeta> {
         let (kind, manifest) = (kind::<K>(), manifest.clone());
         let what = format!("replace {kind:?} {}", name(&manifest));
-        let replace = move |state: &mut State| state.server.replace(kind, &manifest);
+        let me = self.me;
+        let replace = move |state: &mut State| {
+            state.changing(me, kind, name(&manifest), |server| server.replace(kind, &manifest))
+        };
         self.through(Class::Write, || what.clone(), replace).await
     }
 
@@ -233,6 +253,7 @@ impl Kubernetes for SimEdge {
         let kind = object.kind();
         let what = || format!("write status of {kind:?} {told}");
         let write = move |state: &mut State| {
+            state.s09_fenced(me, &object);
             let answer = state.server.replace_status(object);
             if let Ok(written) = &answer {
                 state.wrote_status(me, written);
@@ -258,10 +279,12 @@ impl Kubernetes for SimEdge {
     }
 
     async fn patch<K: Written>(&self, name: &str, operations: &[Value]) -> Answer<Outcome<K>> {
-        let (kind, name) = (kind::<K>(), name.to_owned());
+        let (kind, name, me) = (kind::<K>(), name.to_owned(), self.me);
         let operations = operations.to_vec();
         let what = format!("patch {kind:?} {name}");
-        let write = move |state: &mut State| outcome(state.server.patch(kind, &name, &operations));
+        let write = move |state: &mut State| {
+            outcome(state.changing(me, kind, &name, |server| server.patch(kind, &name, &operations)))
+        };
         self.through(Class::Write, || what.clone(), write).await
     }
 
@@ -270,9 +293,10 @@ impl Kubernetes for SimEdge {
     }
 
     async fn scale<K: Written>(&self, name: &str, replicas: u32) -> Answer<()> {
-        let (kind, name) = (kind::<K>(), name.to_owned());
+        let (kind, name, me) = (kind::<K>(), name.to_owned(), self.me);
         let what = format!("scale {kind:?} {name} to {replicas}");
-        let write = move |state: &mut State| state.server.scale(kind, &name, replicas);
+        let write =
+            move |state: &mut State| state.changing(me, kind, &name, |server| server.scale(kind, &name, replicas));
         self.through(Class::Write, || what.clone(), write).await
     }
 
@@ -325,19 +349,23 @@ impl SimFlink {
         &self,
         class: Class,
         what: impl Fn() -> String,
-        effect: impl FnOnce(&mut Flink, &str, Timestamp) -> Result<T, Error> + 'static,
+        effect: impl FnOnce(&mut Flink, &str, Timestamp) -> Result<T, Error> + Clone + 'static,
     ) -> Result<T, Error> {
         let (address, meant, me) = (self.address.clone(), self.meant.clone(), self.edge.me);
         let call = move |state: &mut State| {
             let Some(uid) = state.at_address(&address) else { return Err(Error::unsent()) };
             let now = state.server.time();
             let answer = effect(&mut state.flink, &uid, now);
-            if class == Class::Order && answer.is_ok() && meant.as_ref() != Some(&uid) {
-                state.books.violate("S21", format!("{me} gave an order to pod {uid}, meant was {meant:?}"));
+            if class == Class::Order && answer.is_ok() {
+                state.s21_right_target(me, meant.as_deref(), &uid);
             }
             answer
         };
-        self.edge.through(class, what, call).await
+        let answer = self.edge.through(class, what, call).await;
+        if let (Ok(_), Some(pod)) = (&answer, &self.meant) {
+            self.edge.state.borrow_mut().heard(me, pod);
+        }
+        answer
     }
 
     pub async fn upload_jar(&self, jar: &'static str) -> Result<String, Error> {
@@ -413,13 +441,18 @@ impl Calls for SimFlink {
             mutation.run(&mut request);
         }
         let what = format!("run {:?} from {:?}", request.job_id.as_ref().map(JobId::as_str), request.savepoint_path);
-        let state = self.edge.state.clone();
-        let run = move |flink: &mut Flink, uid: &str, now| flink.run_jar(uid, &jar, &request, now);
-        let answer = self.call(Class::Order, || what.clone(), run).await;
-        if let Ok(id) = &answer {
-            state.borrow_mut().books.accepted.push(id.to_string());
-        }
-        answer
+        let (address, meant, me) = (self.address.clone(), self.meant.clone(), self.edge.me);
+        let run = move |state: &mut State| {
+            let Some(uid) = state.at_address(&address) else { return Err(Error::unsent()) };
+            let now = state.server.time();
+            let answer = state.flink.run_jar(&uid, &jar, &request, now);
+            if let Ok(id) = &answer {
+                state.s21_right_target(me, meant.as_deref(), &uid);
+                state.accepted(id.as_str());
+            }
+            answer
+        };
+        self.edge.through(Class::Order, || what.clone(), run).await
     }
 
     async fn delete_jar(&self, jar_id: &str) -> Result<(), Error> {
@@ -428,6 +461,7 @@ impl Calls for SimFlink {
     }
 
     async fn dispose_savepoint(&self, path: &str) -> Result<TriggerId, Error> {
+        self.edge.state.borrow_mut().s05_protected(self.edge.me, path);
         let (path, what) = (path.to_owned(), format!("delete savepoint {path}"));
         let order = move |flink: &mut Flink, uid: &str, now| flink.dispose_savepoint(uid, &path, now);
         self.call(Class::Order, || what.clone(), order).await
@@ -470,6 +504,7 @@ impl Calls for SimFlink {
     }
 
     async fn cancel_job(&self, job: &JobId) -> Result<(), Error> {
+        self.edge.state.borrow_mut().s28_unreadable_is_left_alone(self.edge.me, job);
         let (job, what) = (job.clone(), format!("cancel {job}"));
         self.call(Class::Order, || what.clone(), move |flink, uid, now| flink.cancel_job(uid, &job, now)).await
     }
@@ -499,7 +534,11 @@ impl Calls for SimFlink {
         if let Some(mutation) = &self.edge.mutation {
             mutation.trigger(&mut trigger);
         }
-        self.edge.state.borrow_mut().ordered(job, &trigger);
+        let mut state = self.edge.state.borrow_mut();
+        state.ordered(job, &trigger);
+        state.s28_unreadable_is_left_alone(self.edge.me, job);
+        state.s19_one_stop_at_a_time(job, &trigger, self.meant.as_deref().unwrap_or_default());
+        drop(state);
         let (job, target) = (job.clone(), target.map(str::to_owned));
         let what = format!("stop {trigger} of {job}");
         let order = move |flink: &mut Flink, uid: &str, now| {

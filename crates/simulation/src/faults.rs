@@ -43,6 +43,8 @@ pub enum Verdict {
     Lost,
     /// The call does not get there.
     Unsent,
+    /// The call gets there twice, and the second answer counts.
+    Twice,
     /// The caller hears nothing; later the call does what it should.
     Late(Duration),
     /// The answer is this code, and nothing was done.
@@ -61,6 +63,7 @@ impl Verdict {
             Self::CrashAfter => ", and dies after it".to_owned(),
             Self::Lost => ", the answer is lost".to_owned(),
             Self::Unsent => ", it does not get there".to_owned(),
+            Self::Twice => ", it gets there twice".to_owned(),
             Self::Late(time) => format!(", no answer, it happens {time:?} later"),
             Self::Refused(code) => format!(", refused with {code}"),
             Self::SlowThere(time) => format!(", it gets there after {time:?}"),
@@ -78,6 +81,7 @@ pub struct Chances {
     pub late: u32,
     pub refused: u32,
     pub slow: u32,
+    pub twice: u32,
 }
 
 /// Which of the mishaps of a seed happen: the first so many, without some of them.
@@ -111,6 +115,8 @@ pub struct Faults {
     pub cut_flink: Duration,
     /// Until when supervisors do not reach the API server.
     pub cut_api: Duration,
+    /// Until when pods, Jobs and Services cannot be created.
+    pub quota: Duration,
     /// How many points there were.
     pub points: u64,
     /// How many faults there were.
@@ -132,6 +138,7 @@ impl Faults {
             until: Duration::ZERO,
             cut_flink: Duration::ZERO,
             cut_api: Duration::ZERO,
+            quota: Duration::ZERO,
             points: 0,
             count: 0,
             hit_bootstrap: false,
@@ -194,6 +201,9 @@ impl Faults {
         }
         if dice.permille(chances.unsent) {
             return Verdict::Unsent;
+        }
+        if changes && dice.permille(chances.twice) {
+            return Verdict::Twice;
         }
         if changes && dice.permille(chances.late) {
             return Verdict::Late(dice.millis(100, 15_000));

@@ -13,6 +13,7 @@ pub mod dice;
 mod edge;
 pub mod faults;
 pub mod flink;
+mod invariants;
 pub mod mutants;
 mod nodes;
 mod objects;

@@ -1,12 +1,13 @@
 //! Runs the simulator: `cargo xtask simulate --minutes M`, `--seed N`, or one case of the matrix.
 
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use simulation::campaign::{self, Finding, Tally, no_bug};
+use simulation::campaign::{self, Bugs, Finding, Tally, no_bug};
 use simulation::faults::Only;
-use simulation::mutants::bugs;
+use simulation::mutants::{Mutation, bugs, hunt};
 use simulation::plans::{self, Case};
 use simulation::run::{Report, Telling};
 use simulation::{scenario, shrink};
@@ -58,6 +59,14 @@ struct Args {
     #[arg(long)]
     mutants: bool,
 
+    /// Put this known bug back in: hunt it, or tell the story of a seed or case with it
+    #[arg(long, value_name = "NAME")]
+    mutant: Option<String>,
+
+    /// Hunt a bug for no more than so many runs
+    #[arg(long, default_value_t = 3000, value_name = "N")]
+    runs: u64,
+
     /// Stop after so many violations
     #[arg(long, default_value_t = 20, value_name = "N")]
     findings: usize,
@@ -65,53 +74,67 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let all = bugs::all();
+    let bug = match &args.mutant {
+        None => None,
+        Some(name) => match all.iter().find(|bug| bug.name.contains(name.as_str())) {
+            Some(bug) => Some(*bug),
+            None => {
+                eprintln!("there is no such bug");
+                return ExitCode::from(2);
+            }
+        },
+    };
+    let broken = move || bug.map(|bug| Rc::new(bug) as Rc<dyn Mutation>);
     if let Some(seed) = args.seed {
         let only = args.mishaps.map(|first| Only { first, without: args.without.iter().copied().collect() });
         println!("seed {seed}: {}", plans::workload(seed).name);
-        return tell(&shrink::run(seed, &no_bug, only, Telling::Aloud));
+        return tell(&shrink::run(seed, &broken, only, Telling::Aloud));
     }
     if let Some(workload) = &args.workload {
-        return one(workload, args.class.as_deref(), &args.point);
+        return one(workload, args.class.as_deref(), &args.point, &broken);
     }
-    let seeds = args.minutes.or((!args.matrix && !args.mutants).then_some(1.0));
-    let well =
-        [(!args.matrix && seeds.is_none()) || many(&args, seeds.unwrap_or_default()), !args.mutants || mutants()];
+    let hunted = bug.map_or_else(|| if args.mutants { all } else { Vec::new() }, |bug| vec![bug]);
+    let seeds = args.minutes.or((!args.matrix && hunted.is_empty()).then_some(1.0));
+    let well = [
+        (!args.matrix && seeds.is_none()) || many(&args, seeds.unwrap_or_default()),
+        hunted.is_empty() || mutants(&hunted, args.runs),
+    ];
     if well == [true; 2] { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// One workload, with faults or without.
-fn one(workload: &str, class: Option<&str>, points: &[u64]) -> ExitCode {
+fn one(workload: &str, class: Option<&str>, points: &[u64], bugs: Bugs<'_>) -> ExitCode {
     let Some(found) = scenario::all().into_iter().find(|one| one.name == workload) else {
         let names: Vec<_> = scenario::all().iter().map(|one| one.name).collect();
         eprintln!("there is no workload {workload:?}\nhint: there are {names:?}");
         return ExitCode::from(2);
     };
     let Some(class) = class else {
-        return tell(&campaign::safely(|| plans::reference(&found, None, Telling::Aloud)));
+        return tell(&campaign::safely(|| plans::reference(&found, bugs(), Telling::Aloud)));
     };
     let Some(case) = Case::find(workload, class, points) else {
         let names: Vec<_> = plans::VERDICTS.iter().map(|(name, _)| name).collect();
         eprintln!("there is no class {class:?}\nhint: there are {names:?}");
         return ExitCode::from(2);
     };
-    let reference = campaign::safely(|| plans::reference(&found, None, Telling::Nobody));
-    tell(&campaign::safely(|| case.compared(&reference, None, Telling::Aloud)))
+    let reference = campaign::safely(|| plans::reference(&found, bugs(), Telling::Nobody));
+    tell(&campaign::safely(|| case.compared(&reference, bugs(), Telling::Aloud)))
 }
 
-/// Seeds that are tried before the matrix is.
-const SEEDS: u64 = 3000;
-
-/// Whether all known bugs are found.
-fn mutants() -> bool {
-    let mut missed = 0;
-    println!("{:<52} {:>6}  {:<10} seen in", "bug", "runs", "breaks");
-    for bug in bugs::all() {
-        let (runs, finding) = campaign::hunt(bug, SEEDS);
-        let broken = finding.as_ref().map_or("not found", |finding| finding.violation.invariant);
-        missed += usize::from(finding.is_none());
-        println!("{:<52} {runs:>6}  {broken:<10} {}", bug.name, bug.seen);
-    }
-    println!("\n{} bugs, {missed} not found", bugs::all().len());
+/// Whether all these bugs are found.
+fn mutants(bugs: &[bugs::Bug], most: u64) -> bool {
+    println!("{:<52} {:>6}  {:<8} {:<36} found by", "bug", "runs", "breaks", "seen in");
+    let hunts = hunt::hunt_all(bugs, most, |hunt| {
+        let (bug, runs) = (&hunt.bug, hunt.runs);
+        let (broken, again) = match &hunt.finding {
+            Some(finding) => (finding.violation.invariant, finding.again.as_str()),
+            None => ("nothing", "NOT FOUND"),
+        };
+        println!("{:<52} {runs:>6}  {broken:<8} {:<36} {again}", bug.name, bug.seen);
+    });
+    let missed = hunts.iter().filter(|hunt| hunt.finding.is_none()).count();
+    println!("\n{} bugs, {missed} not found", hunts.len());
     missed == 0
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use api::labels;
 use serde_json::{Value, json};
 
-use crate::objects::{Kind, Object, Pod, Stage, label, role};
+use crate::objects::{Kind, Object, Pod, Stage, controller, label, role};
 use crate::server::Follow;
-use crate::world::World;
+use crate::world::{Event, World};
 
 /// What the nodes know.
 #[derive(Debug, Default)]
@@ -31,9 +31,25 @@ impl World {
             Follow::Started { kind: Kind::Pod, name, uid } => self.pod_starts(name, uid),
             Follow::Started { kind: Kind::Bootstrap | Kind::Supervisor, name, uid } => self.owner_starts(name, uid),
             Follow::Started { .. } => {}
+            Follow::Silent { name, uid } => {
+                let mut state = self.state.borrow_mut();
+                let silent = state.server.silent.contains_key(uid);
+                state.server.silence(name, uid, silent);
+            }
+            // Nobody is there who would end it.
+            Follow::Ending { uid, .. } if self.state.borrow().server.silent.get(uid) == Some(&false) => {}
             Follow::Ending { name, uid } => {
                 self.end_process(uid);
-                self.state.borrow_mut().server.remove(Kind::Pod, name, uid);
+                let mut state = self.state.borrow_mut();
+                let pod = state.server.by_uid(uid).cloned();
+                state.server.remove(Kind::Pod, name, uid);
+                // A Deployment makes another one.
+                let owner = pod.and_then(|pod| state.server.by_uid(controller(pod.meta())?).cloned());
+                if let Some(owner) = owner.filter(|owner| owner.kind() == Kind::Supervisor) {
+                    let (name, uid) = (owner.meta().name.clone(), owner.meta().uid.clone());
+                    let (name, uid) = (name.unwrap_or_default(), uid.unwrap_or_default());
+                    state.server.follows.push(Follow::Started { kind: Kind::Supervisor, name, uid });
+                }
             }
             Follow::Orphans { uid } => self.collect(uid),
         }
@@ -125,6 +141,63 @@ impl World {
         let mut state = self.state.borrow_mut();
         state.tell(|| format!("pod {name} ends with code {code} {}", message.as_deref().unwrap_or_default()));
         state.server.pod(name, uid, Stage::Over { code, message }, None);
+    }
+
+    /// The node of a pod with that role does not answer any more: the processes on it have died, or live on.
+    pub(crate) fn lose_node(&mut self, wanted: &str, dies: bool) {
+        let state = self.state.borrow();
+        let runs = |pod: &&Pod| role(&pod.metadata) == wanted && pod.stage == Stage::Running && !pod.silent;
+        let found = state.server.all(Kind::Pod).filter_map(Object::pod).find(runs).map(|pod| pod.metadata.clone());
+        drop(state);
+        let Some(meta) = found else { return };
+        let (name, uid) = (meta.name.unwrap_or_default(), meta.uid.unwrap_or_default());
+        if dies {
+            self.end_process(&uid);
+        }
+        let mut state = self.state.borrow_mut();
+        state.tell(|| format!("the node of {name} does not answer any more"));
+        let now = state.server.time();
+        // A JobManager that reaches nobody cannot renew its lease.
+        state.flink.isolate_job_manager(&uid, now);
+        state.server.silent.insert(uid.clone(), false);
+        drop(state);
+        self.after(Duration::from_secs(40), Event::Follow(Follow::Silent { name, uid }));
+    }
+
+    /// Nodes that do not answer are off for good.
+    pub(crate) fn nodes_out(&mut self) {
+        let uids: Vec<String> = self.state.borrow().server.silent.keys().cloned().collect();
+        for uid in uids {
+            self.end_process(&uid);
+            let mut state = self.state.borrow_mut();
+            state.tell(|| format!("the node of {uid} is out of service"));
+            state.server.silent.insert(uid.clone(), true);
+            let pod = state.server.by_uid(&uid).and_then(|pod| pod.meta().name.clone());
+            drop(state);
+            // Kubernetes gives such pods up after a while.
+            if let Some(name) = pod {
+                self.after(Duration::from_secs(30), Event::Follow(Follow::Ending { name, uid }));
+            }
+        }
+    }
+
+    /// All nodes answer again: what was deleted meanwhile ends, what has died is seen to have.
+    pub(crate) fn nodes_back(&mut self) {
+        let lost = std::mem::take(&mut self.state.borrow_mut().server.silent);
+        for uid in lost.into_keys() {
+            let state = self.state.borrow();
+            let Some(pod) = state.server.by_uid(&uid).and_then(Object::pod).cloned() else { continue };
+            let lives = state.flink.is_process_alive(&uid);
+            drop(state);
+            let name = pod.metadata.name.unwrap_or_default();
+            self.state.borrow_mut().server.returned.insert(uid.clone());
+            self.state.borrow_mut().server.silence(&name, &uid, false);
+            if pod.metadata.deletion_timestamp.is_some() {
+                self.after(Duration::from_millis(300), Event::Follow(Follow::Ending { name, uid }));
+            } else if !lives {
+                self.ended(&name, &uid, 137, None);
+            }
+        }
     }
 
     /// Deletes what belonged to an owner that is gone.

@@ -52,6 +52,8 @@ pub struct Pod {
     pub args: Vec<String>,
     pub stage: Stage,
     pub address: Option<String>,
+    /// Kubernetes has written on it that its node does not answer.
+    pub silent: bool,
 }
 
 /// An object that nothing is known of but that it exists, and its manifest.
@@ -86,6 +88,7 @@ impl Object {
                 args: arguments(&manifest["spec"]),
                 stage: Stage::Pending,
                 address: None,
+                silent: false,
             })),
             Kind::Service | Kind::Bootstrap | Kind::Supervisor => {
                 Self::Plain(Rc::new(Plain { kind, metadata: metadata()?, manifest: manifest.clone() }))

@@ -139,7 +139,7 @@ fn caches(queue: &Queue<Key>) -> (Caches, Vec<Watch>) {
             |object| object.cluster().map(|found| Parsed::Valid(Box::new(found.clone()))),
             all,
         ),
-        Watch::new(Kind::Job, third, |object| object.job().map(|found| Parsed::Valid(Box::new(found.clone()))), all),
+        Watch::new(Kind::Job, third, |object| object.job().map(crate::supervisors::seen_job), all),
         Watch::new(Kind::Supervisor, fourth, seen_supervisor, ours),
         Watch::new(Kind::Pod, fifth, seen_pod, ours),
     ];

@@ -12,12 +12,13 @@ use crate::run::{Plan, Report, Telling};
 use crate::scenario::{self, Act, Workload};
 
 /// What is put at each point.
-pub const VERDICTS: [(&str, Verdict); 8] = [
+pub const VERDICTS: [(&str, Verdict); 9] = [
     ("T1 dies before", Verdict::CrashBefore),
     ("T1 dies after", Verdict::CrashAfter),
     ("T2 answer lost", Verdict::Lost),
     ("T2 not sent", Verdict::Unsent),
     ("T2 late", Verdict::Late(Duration::from_secs(4))),
+    ("T21 sent twice", Verdict::Twice),
     ("T8 conflict", Verdict::Refused(409)),
     ("T9 refused", Verdict::Refused(503)),
     ("T9 slow", Verdict::SlowBack(Duration::from_secs(8))),

@@ -223,6 +223,7 @@ impl World {
         let end = settled + CALM;
         while self.well() && self.step(end).is_some() {}
         let mut state = self.state.borrow_mut();
+        state.check_rest();
         let more = state.books.writes - before;
         if more > 0 {
             let at = state.server.now;

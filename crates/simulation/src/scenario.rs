@@ -1,23 +1,31 @@
 //! What people do: a workload is a list of acts, each with what is to be true before the next one.
 
+use std::time::Duration;
+
 use api::annotations::{ACTION_TIMESTAMP, NONE, REQUESTED_ACTION, WITHOUT_SAVEPOINT};
+use api::conditions::READY;
 use api::record::{JobPhase, JobRecord};
 use api::{FlinkJob, SupervisorStatus, digest, labels};
 use serde_json::{Value, json};
 
 use crate::objects::{Kind, Object, Stage, role};
-use crate::world::World;
+use crate::supervisors::UNREADABLE;
+use crate::world::{Event, World};
 
 pub const CLUSTER: &str = "demo";
 pub const JOB: &str = "demo-count";
 /// Where the job writes to; what stays the same over its executions.
-pub const OUTPUT: &str = "file:///out/count";
+const OUTPUT: &str = "file:///out/count";
 
 /// Something a person does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     /// Creates a cluster and a job, as the operator leaves them.
     Create,
+    /// The same, made in another way.
+    CreateAs(Make),
+    /// Creates the job again, which was deleted.
+    Again,
     /// The same with a job that ends by itself.
     Batch,
     /// Creates a deployment; the operator does the rest.
@@ -31,6 +39,16 @@ pub enum Act {
     Parallelism(i32),
     /// Gives the job another argument.
     Argument(&'static str),
+    /// Sets a field of a section of the job.
+    Field(&'static str, &'static str, &'static str),
+    /// Gives the job another main class.
+    Class(&'static str),
+    /// Snapshots take so many milliseconds longer from now on.
+    StorageSlow(i64),
+    /// From now on nothing can be written to the storage, or can be again.
+    StorageFails(bool),
+    /// What was edited so that it cannot run can run again.
+    Mend,
     /// Sets an option of Flink.
     Option(&'static str, &'static str),
     DeleteJob,
@@ -44,9 +62,55 @@ pub enum Act {
     KillAndRestart(&'static str),
     /// The next end of an object of this kind is not told to anybody.
     Unheard(Kind),
+    /// The node of a pod with that role does not answer any more; whether its processes die.
+    LoseNode(&'static str, bool),
+    /// Nodes that do not answer are off for good.
+    NodesOut,
+    NodesBack,
+    /// What is declared of the job does not parse any more, or does again.
+    Unreadable(bool),
+    /// The supervisor dies.
+    Crash,
     /// Nothing.
     Look,
 }
+
+/// How a cluster and a job are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Make {
+    /// Options of Flink.
+    pub options: &'static [(&'static str, &'static str)],
+    pub parallelism: Option<i32>,
+    /// Members of `spec.savepoint`.
+    pub savepoint: &'static [(&'static str, &'static str)],
+}
+
+/// Flink changes the parallelism of running jobs.
+pub const ADAPTIVE: Make = Make {
+    options: &[
+        ("jobmanager.scheduler", "adaptive"),
+        ("jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout", "1s"),
+    ],
+    parallelism: Some(2),
+    savepoint: &[],
+};
+
+/// Flink brings jobs back after the loss of a JobManager.
+pub const AVAILABLE: Make = Make {
+    options: &[("high-availability.type", "kubernetes"), ("high-availability.storageDir", "file:///ha")],
+    parallelism: None,
+    savepoint: &[],
+};
+
+/// A job is stopped even if it cannot be saved.
+pub const ANYWAY: Make = Make { options: &[], parallelism: None, savepoint: &[("onFailure", "StopAnyway")] };
+
+/// Checkpoints do not count.
+pub const ONLY_SAVEPOINTS: Make =
+    Make { options: &[], parallelism: None, savepoint: &[("recoveryMode", "SavepointOnly")] };
+
+/// Of the savepoints that nobody has asked for the last one is kept.
+pub const RETAINED: Make = Make { options: &[], parallelism: None, savepoint: &[("retention", r#"{"maxCount": 1}"#)] };
 
 /// What is to be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +121,12 @@ pub enum Goal {
     Stopped,
     /// The job has ended by itself.
     Finished,
+    /// The job could not be started.
+    NotStarted,
+    /// The job runs as it is declared, and is said to be ready.
+    Ready,
+    /// The job is not said to be ready.
+    NotReady,
     /// A savepoint is known, or was refused, and none is under way.
     Saved,
     /// There is no such job any more.
@@ -90,7 +160,9 @@ fn workload(name: &'static str, steps: &[(Act, Goal)]) -> Workload {
 
 /// All workloads; the numbers are those of `docs/reliability.md`.
 pub fn all() -> Vec<Workload> {
-    use Goal::{ClusterRunning, ClusterStopped, Finished, NoJob, Nothing, Running, Saved, Stopped};
+    use Goal::{
+        ClusterRunning, ClusterStopped, Finished, NoJob, NotReady, NotStarted, Nothing, Ready, Running, Saved, Stopped,
+    };
     vec![
         workload("W1 deploy", &[(Act::Create, Running)]),
         workload("W1 operator", &[(Act::Deploy, Running), (Act::DeleteDeployment, Nothing)]),
@@ -153,6 +225,106 @@ pub fn all() -> Vec<Workload> {
             ],
         ),
         workload("W10 finishes", &[(Act::Batch, Finished)]),
+        workload(
+            "W5 in place",
+            &[(Act::CreateAs(ADAPTIVE), Running), (Act::Parallelism(4), Running), (Act::Parallelism(2), Running)],
+        ),
+        workload(
+            "W4 high availability",
+            &[
+                (Act::CreateAs(AVAILABLE), Running),
+                (Act::Kill("jobmanager"), Running),
+                (Act::Argument("--rate=200"), Running),
+                (Act::DeleteAll, Nothing),
+            ],
+        ),
+        workload(
+            "W7 stop anyway",
+            &[
+                (Act::CreateAs(ANYWAY), Running),
+                (Act::StorageFails(true), Running),
+                (Act::Command("STOP"), Stopped),
+                (Act::StorageFails(false), Stopped),
+                (Act::Command("START"), Running),
+            ],
+        ),
+        workload(
+            "W6 only savepoints",
+            &[
+                (Act::CreateAs(ONLY_SAVEPOINTS), Running),
+                (Act::Command("TRIGGER_SAVEPOINT"), Saved),
+                (Act::Kill("jobmanager"), Running),
+                (Act::Argument("--rate=200"), Running),
+            ],
+        ),
+        workload(
+            "W6 retention",
+            &[
+                (Act::CreateAs(RETAINED), Running),
+                (Act::Argument("--rate=200"), Running),
+                (Act::Argument("--rate=300"), Running),
+                (Act::Argument("--rate=400"), Ready),
+            ],
+        ),
+        workload(
+            "T12 again",
+            &[(Act::Create, Running), (Act::DeleteJob, NoJob), (Act::Again, Running), (Act::DeleteAll, Nothing)],
+        ),
+        workload(
+            "T16 slow storage",
+            &[
+                (Act::Create, Running),
+                (Act::StorageSlow(20_000), Running),
+                (Act::Argument("--rate=200"), Running),
+                (Act::Kill("jobmanager"), Running),
+            ],
+        ),
+        workload(
+            "T25 node lost",
+            &[(Act::Create, Ready), (Act::LoseNode("jobmanager", false), NotReady), (Act::NodesOut, Ready)],
+        ),
+        workload(
+            "T25 node back",
+            &[
+                (Act::Create, Ready),
+                (Act::LoseNode("taskmanager", true), NotReady),
+                (Act::NodesBack, Ready),
+                (Act::DeleteAll, Nothing),
+            ],
+        ),
+        workload(
+            "T25 node lost, highly available",
+            &[
+                (Act::CreateAs(AVAILABLE), Ready),
+                (Act::LoseNode("jobmanager", false), NotReady),
+                (Act::Look, Ready),
+                (Act::NodesBack, Ready),
+            ],
+        ),
+        workload(
+            "T12 unreadable",
+            &[(Act::Create, Running), (Act::Unreadable(true), Running), (Act::Crash, ClusterRunning)],
+        ),
+        workload(
+            "T28 cycles",
+            &[
+                (Act::Create, Running),
+                (Act::DeleteJob, NoJob),
+                (Act::Again, Running),
+                (Act::DeleteJob, NoJob),
+                (Act::Again, Running),
+                (Act::DeleteJob, NoJob),
+                (Act::Again, Running),
+                (Act::DeleteJob, NoJob),
+                (Act::Again, Running),
+                (Act::DeleteJob, NoJob),
+                (Act::Again, Running),
+            ],
+        ),
+        workload(
+            "T23 bad upgrade",
+            &[(Act::Create, Running), (Act::Class("NoJob"), NotStarted), (Act::Class("CounterJob"), Running)],
+        ),
     ]
 }
 
@@ -191,10 +363,25 @@ impl World {
     pub fn act(&mut self, act: &Act) {
         self.state.borrow_mut().tell(|| format!("a person: {act:?}"));
         match act {
-            Act::Create => self.create_pair(counter()),
+            Act::Create => self.create_pair(&[], counter()),
+            Act::CreateAs(make) => {
+                let mut job = counter();
+                job["jobParallelism"] = json!(make.parallelism.unwrap_or(1));
+                for (key, value) in make.savepoint {
+                    job["savepoint"][*key] = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+                }
+                self.state.borrow_mut().books.savepoints_only |= *make == ONLY_SAVEPOINTS;
+                self.create_pair(make.options, job);
+            }
+            Act::Again => {
+                // Another job: it writes elsewhere.
+                let mut job = counter();
+                job["bootstrap"]["arguments"][0] = json!(format!("--output={OUTPUT}-{}", self.now().as_millis()));
+                self.create_job(job);
+            }
             Act::Batch => {
                 let spec = job_spec("BatchJob", &["--count=400", "--rate=100", "--output=file:///out/batch"], "Never");
-                self.create_pair(spec);
+                self.create_pair(&[], spec);
             }
             Act::Deploy => self.deploy(),
             Act::Command(action) => self.command(Kind::Job, JOB, action, false),
@@ -202,9 +389,31 @@ impl World {
             Act::ClusterCommand(action) => self.command(Kind::Cluster, CLUSTER, action, false),
             Act::Parallelism(parallelism) => self.edit_job(|spec| spec.job_parallelism = Some(*parallelism)),
             Act::Argument(argument) => self.edit_job(|spec| {
-                let arguments = vec![format!("--output={OUTPUT}"), (*argument).to_owned()];
-                spec.bootstrap.arguments = Some(arguments);
+                let arguments = spec.bootstrap.arguments.get_or_insert_default();
+                arguments.truncate(1);
+                arguments.push((*argument).to_owned());
             }),
+            Act::Field(section, field, value) => {
+                // Whoever wants no savepoints goes on from the last one that there is.
+                self.state.borrow_mut().books.waived |= *value == "Manual";
+                self.edit_job(|spec| {
+                    let mut edited = json!(spec);
+                    edited[*section][*field] = json!(value);
+                    *spec = serde_json::from_value(edited).expect("it is a field");
+                });
+            }
+            Act::Class(class) => self.edit_job(|spec| {
+                spec.bootstrap.class_name = format!("com.nextbreakpoint.flink.examples.{class}");
+            }),
+            Act::Mend => self.edit_job(|spec| {
+                let class = &mut spec.bootstrap.class_name;
+                *class = class.replace("NoJob", "CounterJob");
+                spec.job_parallelism = Some(spec.parallelism().clamp(1, 2).cast_signed());
+            }),
+            Act::StorageSlow(time) => self.state.borrow_mut().flink.settings().mishaps.storage_slow = *time,
+            Act::StorageFails(fails) => {
+                self.state.borrow_mut().flink.settings().mishaps.storage_fails = *fails;
+            }
             Act::Option(key, value) => self.set_option(key, value),
             Act::DeleteJob => self.delete(Kind::Job, JOB),
             Act::DeleteCluster => self.delete(Kind::Cluster, CLUSTER),
@@ -219,7 +428,26 @@ impl World {
                 self.command(Kind::Cluster, CLUSTER, "START", false);
             }
             Act::Unheard(kind) => self.lose_end(*kind),
-            Act::Look => {}
+            Act::LoseNode(role, dies) => self.lose_node(role, *dies),
+            Act::NodesOut => self.nodes_out(),
+            Act::NodesBack => self.nodes_back(),
+            Act::Unreadable(unreadable) => {
+                let mut state = self.state.borrow_mut();
+                state.books.memory.unreadable = state.server.now;
+                state.server.edit(Kind::Job, JOB, |object| {
+                    let annotations = object.meta_mut().annotations.get_or_insert_default();
+                    if *unreadable {
+                        annotations.insert(UNREADABLE.to_owned(), String::new());
+                    } else {
+                        annotations.remove(UNREADABLE);
+                    }
+                });
+            }
+            Act::Crash if !self.supervisors.is_empty() => {
+                let dead = self.supervisors.remove(0);
+                self.after(Duration::from_secs(1), Event::Supervisor { cluster: dead.cluster, pod: dead.pod });
+            }
+            Act::Crash | Act::Look => {}
         }
     }
 
@@ -229,15 +457,23 @@ impl World {
         created.expect("a person creates only what is not there");
     }
 
-    fn create_pair(&mut self, job: Value) {
-        let cluster =
-            json!({"apiVersion": API, "kind": "FlinkCluster", "metadata": {"name": CLUSTER}, "spec": cluster_spec()});
+    fn create_pair(&mut self, options: &[(&str, &str)], job: Value) {
+        let mut spec = cluster_spec();
+        for (key, value) in options {
+            spec["flinkConfiguration"][*key] = json!(value);
+        }
+        let cluster = json!({"apiVersion": API, "kind": "FlinkCluster", "metadata": {"name": CLUSTER}, "spec": spec});
         self.create(Kind::Cluster, &cluster);
+        self.create_job(job);
+        self.start_supervisor(CLUSTER, None);
+    }
+
+    fn create_job(&mut self, job: Value) {
         let labels = json!({labels::CLUSTER_NAME: CLUSTER, labels::JOB_NAME: "count"});
         let job =
             json!({"apiVersion": API, "kind": "FlinkJob", "metadata": {"name": JOB, "labels": labels}, "spec": job});
-        self.create(Kind::Job, &job);
-        self.start_supervisor(CLUSTER, None);
+        // Somebody may have been faster.
+        let _ = self.state.borrow_mut().server.create(Kind::Job, &job);
     }
 
     fn deploy(&mut self) {
@@ -309,6 +545,11 @@ impl World {
             Goal::Nothing => state.server.objects.is_empty(),
             Goal::Running => job.is_some_and(runs_as_declared),
             Goal::Stopped => job.is_some_and(|job| is(job, SupervisorStatus::Stopped)),
+            Goal::Ready => job.is_some_and(|job| runs_as_declared(job) && is_ready(job)),
+            Goal::NotReady => job.is_some_and(|job| !is_ready(job)),
+            Goal::NotStarted => job.is_some_and(|job| {
+                matches!(record(job).phase, JobPhase::Ended { end: api::record::End::NotStarted { .. }, .. })
+            }),
             Goal::Finished => job.is_some_and(|job| {
                 matches!(record(job).phase, JobPhase::Ended { end: api::record::End::Finished, .. })
             }),
@@ -347,6 +588,11 @@ pub fn commanded(job: &FlinkJob) -> bool {
 
 fn is(job: &FlinkJob, wanted: SupervisorStatus) -> bool {
     !commanded(job) && job.status.as_ref().and_then(|status| status.supervisor_status) == Some(wanted)
+}
+
+fn is_ready(job: &FlinkJob) -> bool {
+    let mut conditions = job.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|one| one.type_ == READY && one.status == "True")
 }
 
 fn runs_as_declared(job: &FlinkJob) -> bool {

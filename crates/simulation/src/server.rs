@@ -32,6 +32,8 @@ pub enum Follow {
     Started { kind: Kind, name: String, uid: String },
     /// A pod has been told to end.
     Ending { name: String, uid: String },
+    /// A node was not heard of for a while.
+    Silent { name: String, uid: String },
     /// An owner is gone.
     Orphans { uid: String },
 }
@@ -41,6 +43,10 @@ pub struct Server {
     pub objects: BTreeMap<(Kind, String), Object>,
     pub log: Vec<Change>,
     pub follows: Vec<Follow>,
+    /// Pods on nodes that do not answer, by uid, and whether their node is out of service.
+    pub silent: BTreeMap<String, bool>,
+    /// Pods whose node has come back.
+    pub returned: std::collections::BTreeSet<String>,
     pub now: Duration,
     version: u64,
     uids: Dice,
@@ -72,6 +78,8 @@ impl Server {
             objects: BTreeMap::new(),
             log: Vec::new(),
             follows: Vec::new(),
+            silent: BTreeMap::new(),
+            returned: std::collections::BTreeSet::new(),
             now: Duration::ZERO,
             version: 100,
             uids: Dice::new(seed),
@@ -277,6 +285,22 @@ impl Server {
         true
     }
 
+    /// Changes the record in a status, as another version of ours would write it.
+    pub fn rewrite(&mut self, kind: Kind, name: &str, change: impl FnOnce(&mut Value)) {
+        let Some(mut object) = self.get(kind, name).cloned() else { return };
+        let record = match &mut object {
+            Object::Job(job) => std::rc::Rc::make_mut(job).status.as_mut().and_then(|status| status.record.as_mut()),
+            Object::Cluster(cluster) => {
+                std::rc::Rc::make_mut(cluster).status.as_mut().and_then(|status| status.record.as_mut())
+            }
+            _ => None,
+        };
+        if let Some(record) = record {
+            change(record);
+            let _ = self.replace_status(object);
+        }
+    }
+
     pub fn delete(&mut self, kind: Kind, name: &str, uid: Option<&str>) -> Answer<()> {
         let mut object = self.seen(kind, name)?;
         Self::guard(&object, None, uid)?;
@@ -301,6 +325,16 @@ impl Server {
             let changed = std::rc::Rc::make_mut(&mut pod);
             changed.stage = stage;
             changed.address = address.or_else(|| changed.address.clone());
+            self.put(Object::Pod(pod));
+        }
+    }
+
+    /// Writes on a pod whether its node answers.
+    pub fn silence(&mut self, name: &str, uid: &str, silent: bool) {
+        let found = self.get(Kind::Pod, name).filter(|object| object.meta().uid.as_deref() == Some(uid)).cloned();
+        if let Some(Object::Pod(mut pod)) = found.filter(|object| object.pod().is_some_and(|pod| pod.silent != silent))
+        {
+            std::rc::Rc::make_mut(&mut pod).silent = silent;
             self.put(Object::Pod(pod));
         }
     }

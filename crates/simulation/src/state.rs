@@ -119,10 +119,15 @@ impl State {
     }
 
     /// The uid of the pod that has the address now.
-    pub fn at_address(&self, address: &str) -> Option<String> {
+    pub fn pod_at(&self, address: &str) -> Option<String> {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let mut pods = self.server.all(Kind::Pod).filter_map(|object| object.pod());
         let pod = pods.find(|pod| pod.stage == Stage::Running && pod.address.as_deref() == Some(host))?;
         pod.metadata.uid.clone()
+    }
+
+    /// The same, if its node can be reached.
+    pub fn at_address(&self, address: &str) -> Option<String> {
+        self.pod_at(address).filter(|uid| !self.server.silent.contains_key(uid))
     }
 }

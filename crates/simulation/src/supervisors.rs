@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use api::labels;
+use api::{FlinkJob, labels};
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kit::Clock;
@@ -31,6 +31,9 @@ use crate::mutants::Mutation;
 use crate::objects::{Kind, Object, Pod, Stage, label, role};
 use crate::state::{Id, Shared};
 use crate::watch::Watch;
+
+/// What is annotated so does not parse.
+pub const UNREADABLE: &str = "simulation/unreadable";
 
 type Real = Reconciler<SimEdge>;
 type Flight = Pin<Box<dyn Future<Output = (Box<Real>, Duration)>>>;
@@ -211,12 +214,7 @@ fn caches(cluster: &str) -> (Caches, Vec<Watch>) {
             |object| object.cluster().map(|found| Parsed::Valid(Box::new(found.clone()))),
             move |meta| meta.name.as_deref() == Some(named.as_str()),
         ),
-        Watch::new(
-            Kind::Job,
-            two,
-            |object| object.job().map(|found| Parsed::Valid(Box::new(found.clone()))),
-            of_cluster(),
-        ),
+        Watch::new(Kind::Job, two, |object| object.job().map(seen_job), of_cluster()),
         Watch::new(Kind::Pod, three, |object| object.pod().map(seen_pod), of_cluster()),
         Watch::new(
             Kind::Bootstrap,
@@ -232,6 +230,15 @@ fn caches(cluster: &str) -> (Caches, Vec<Watch>) {
         ),
     ];
     (Caches { cluster, jobs, pods, bootstraps, services }, watches)
+}
+
+/// A job as our processes decode it: what does not parse is known to be there.
+pub fn seen_job(job: &FlinkJob) -> Parsed<FlinkJob> {
+    if job.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(UNREADABLE)) {
+        let metadata = Box::new(job.metadata.clone());
+        return Parsed::Invalid { metadata, why: "it cannot be read".into() };
+    }
+    Parsed::Valid(Box::new(job.clone()))
 }
 
 /// A pod as a supervisor decodes it.
@@ -254,7 +261,9 @@ fn seen_pod(pod: &Pod) -> PodObject {
             .map(|state| ContainerStatus { name, state, ..ContainerStatus::default() })
             .into_iter()
             .collect(),
+        reason: pod.silent.then(|| "NodeLost".to_owned()),
         ..PodStatus::default()
     };
-    Projection::new(pod.metadata.clone(), PodPlace::default(), status)
+    let node = pod.metadata.uid.as_ref().map(|uid| format!("{}{uid}", crate::edge::NODE));
+    Projection::new(pod.metadata.clone(), PodPlace { node_name: node }, status)
 }

@@ -14,6 +14,8 @@ use crate::server::Server;
 /// What comes.
 pub enum Delivery {
     List(Vec<Object>),
+    /// The beginning of a list that ends there.
+    Half(Vec<Object>),
     Put(Object),
     Gone(Object),
 }
@@ -30,6 +32,8 @@ pub struct Watch {
     pub twice: bool,
     /// The next end of an object is not told.
     pub lose_end: bool,
+    /// Once it is not frozen any more everything is listed: what was between is never told.
+    pub skip: bool,
     /// The process wants the whole list.
     doubted: tokio::sync::watch::Receiver<()>,
     wants: Box<dyn Fn(&ObjectMeta) -> bool>,
@@ -56,6 +60,10 @@ impl Watch {
                 all.iter().filter_map(&convert).for_each(|object| writer.take(Event::InitApply(object)));
                 writer.take(Event::InitDone);
             }
+            Delivery::Half(some) => {
+                writer.take(Event::Init);
+                some.iter().filter_map(&convert).for_each(|object| writer.take(Event::InitApply(object)));
+            }
             Delivery::Put(object) => {
                 if let Some(object) = convert(&object) {
                     writer.take(Event::Apply(object));
@@ -74,6 +82,7 @@ impl Watch {
             lose: false,
             twice: false,
             lose_end: false,
+            skip: false,
             doubted,
             wants: Box::new(wants),
             sink: Box::new(sink),
@@ -88,12 +97,22 @@ impl Watch {
         self.cursor = changes;
     }
 
+    /// Begins to list everything, and gets half of it only.
+    pub fn list_half(&mut self, server: &Server) {
+        let all: Vec<Object> = server.as_of(self.kind, server.log.len()).into_values().collect();
+        let wanted = all.into_iter().filter(|object| (self.wants)(object.meta()));
+        let mut half: Vec<Object> = wanted.collect();
+        half.truncate(half.len() / 2);
+        (self.sink)(Delivery::Half(half));
+        self.skip = true;
+    }
+
     /// When the next change comes.
     pub fn due(&mut self, server: &Server) -> Option<Duration> {
         while server.log.get(self.cursor).is_some_and(|change| change.kind != self.kind) {
             self.cursor += 1;
         }
-        if self.doubted.has_changed().unwrap_or_default() {
+        if self.skip || self.doubted.has_changed().unwrap_or_default() {
             return Some(self.frozen);
         }
         server.log.get(self.cursor).map(|change| (change.at + self.lag).max(self.frozen))
@@ -102,8 +121,9 @@ impl Watch {
     /// Delivers what is due; whether anything was.
     pub fn deliver(&mut self, server: &Server) -> bool {
         let mut any = false;
-        if self.doubted.has_changed().unwrap_or_default() && self.frozen <= server.now {
+        if (self.skip || self.doubted.has_changed().unwrap_or_default()) && self.frozen <= server.now {
             self.doubted.mark_unchanged();
+            self.skip = false;
             self.list(server, server.log.len());
             any = true;
         }

@@ -226,7 +226,7 @@ impl World {
                 Follow::Started { kind: Kind::Pod, .. } => self.dice.millis(150, 600),
                 Follow::Started { .. } => self.dice.millis(10, 60),
                 Follow::Ending { .. } => self.dice.millis(50, 800),
-                Follow::Orphans { .. } => self.dice.millis(50, 500),
+                Follow::Orphans { .. } | Follow::Silent { .. } => self.dice.millis(50, 500),
             };
             let pause = self.nodes.delay(&follow, pause);
             self.after(pause, Event::Follow(follow));

@@ -94,6 +94,12 @@ impl Flink {
         self.ground.live.iter().filter(|live| self.ground.breathes(live))
     }
 
+    /// The parallelism with which the tasks of an execution run, whatever is shown of it.
+    pub fn runs_with(&self, job: &flink::JobId) -> Option<u32> {
+        let managers = self.managers.iter().filter(|manager| manager.died.is_none());
+        managers.flat_map(|manager| &manager.jobs).find(|one| one.id == *job).map(|one| one.parallelism)
+    }
+
     /// When something happens next by itself; checkpoints do so all the time.
     pub fn next(&self) -> Option<Timestamp> {
         (self.due != NEVER).then(|| Timestamp::from_millisecond(self.due).unwrap_or(Timestamp::MAX))
@@ -155,6 +161,22 @@ impl Flink {
             self.managers[index].deposed = now + self.ground.settings.lease;
         }
         self.plan();
+    }
+
+    /// Whether the process of a JobManager's or TaskManager's pod lives.
+    pub fn is_process_alive(&self, uid: &str) -> bool {
+        self.managers.iter().any(|manager| manager.uid == uid && manager.died.is_none())
+            || self.ground.workers.iter().any(|worker| worker.uid == uid && worker.died.is_none())
+    }
+
+    /// What high availability keeps of a cluster is lost: the jobs themselves, or only their newest checkpoints.
+    pub fn forget_kept(&mut self, cluster: &str, jobs: bool) {
+        let Some(kept) = self.ground.kept.get_mut(cluster) else { return };
+        if jobs {
+            kept.jobs.clear();
+        } else {
+            kept.jobs.values_mut().for_each(|job| job.pointer = None);
+        }
     }
 
     /// The process of a TaskManager's pod starts.

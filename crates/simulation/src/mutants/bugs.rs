@@ -267,11 +267,13 @@ fn states() -> Vec<Bug> {
         },
         Bug {
             listings: |answer| {
+                let newest = answer.iter().flat_map(Listing::snapshots).map(|one| one.modified).max();
+                let several = answer.iter().flat_map(Listing::snapshots).count() > 1;
                 for listing in answer {
                     if let ListingOutcome::Found { snapshots } = &mut listing.outcome
-                        && snapshots.len() > 1
+                        && several
                     {
-                        snapshots.remove(0);
+                        snapshots.retain(|one| Some(one.modified) != newest);
                     }
                 }
             },
@@ -340,6 +342,42 @@ fn states() -> Vec<Bug> {
             ..bug("each stop is another operation", "GCP #392")
         },
         Bug {
+            decide_job: |observed| {
+                let mut step = job::step(observed);
+                if let (JobPhase::Stopping { stop: Stop::Savepoint { trigger_id, .. }, .. }, Some(attempt)) =
+                    (&mut step.record.phase, &observed.record.attempt)
+                    && observed.operation == job::OperationView::InProgress
+                {
+                    *trigger_id = lifecycle::ids::trigger_id(&observed.desired.uid, attempt.number, observed.now);
+                }
+                step
+            },
+            ..bug("a stop that takes its time is ordered anew", "GCP #392, FLINK-37372")
+        },
+        Bug {
+            decide_job: |observed| {
+                let mut observed = observed.clone();
+                if let Reading::Known(job::InPlace::Can { asked, running }) = &mut observed.in_place {
+                    *running = *asked;
+                }
+                job::step(&observed)
+            },
+            ..bug("what was asked for is taken for what runs", "Spotify #959")
+        },
+        Bug {
+            decide_job: |observed| {
+                let mut step = job::step(observed);
+                if let (JobPhase::Running, Some(attempt)) = (&step.record.phase, &step.record.attempt)
+                    && let Some(path) = attempt.restore.path().filter(|_| observed.desired.retention.is_some())
+                {
+                    let (incarnation, path) = (attempt.incarnation.clone(), path.to_owned());
+                    step.effects.push(job::Effect::DeleteSavepoint { incarnation, path });
+                }
+                step
+            },
+            ..bug("the savepoint of an upgrade is deleted at once", "FLINK-38033")
+        },
+        Bug {
             create: |kind, manifest| with_job_id(kind, manifest, &JobId::from_bytes([7; 16]).to_string()),
             bootstrap_checks: false,
             ..bug("all jobs have the same id", "FLINK-32412, Dinky #3244")
@@ -384,6 +422,35 @@ fn stuck() -> Vec<Bug> {
                 step
             },
             ..bug("the finalizer stays", "FLINK-31860, Lyft #142")
+        },
+        Bug {
+            jobs: |answer| {
+                for job in answer.jobs.iter_mut().filter(|job| job.state == flink::JobState::Finished) {
+                    job.state = flink::JobState::Reconciling;
+                }
+            },
+            ..bug("a job that has finished is reconciled for ever", "FLINK-37320")
+        },
+        Bug {
+            decide_job: |observed| {
+                let mut observed = observed.clone();
+                if let (JobPhase::Running, Some(attempt)) = (&observed.record.phase, &observed.record.attempt) {
+                    let (id, state) = (attempt.job_id.clone(), "RUNNING".to_owned());
+                    let runs = job::FlinkJobView { id, state, terminal: false, ready: true, failure: None };
+                    observed.cluster.jobs = Reading::Known(vec![runs]);
+                }
+                job::step(&observed)
+            },
+            ..bug("a job that vanished is never noticed", "toolbox F-04, Spotify #1015")
+        },
+        Bug {
+            decide_cluster: |observed| {
+                let mut observed = observed.clone();
+                let desired = cluster::Desired { deleting: false, ..observed.desired.clone() };
+                observed.desired = &desired;
+                cluster::step(&observed)
+            },
+            ..bug("a deletion is not looked at while a cluster runs", "Lyft #142")
         },
         Bug {
             decide_cluster: |observed| {

@@ -3,6 +3,7 @@
 //! They live here and nowhere else.
 
 pub mod bugs;
+pub mod hunt;
 
 use flink::{JobsOverview, Listing, Operation, RunRequest, TriggerId};
 use flink_client::Error;

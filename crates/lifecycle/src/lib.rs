@@ -4,6 +4,7 @@
 //! nothing more is done now. No I/O, no clock, no randomness: time comes in, ids are derived. Every effect is
 //! idempotent and names what it is about, so that one that runs twice, late, or from a deposed leader is harmless.
 
+mod ahead;
 pub mod change;
 pub mod cluster;
 pub mod command;

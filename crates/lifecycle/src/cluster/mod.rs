@@ -22,7 +22,7 @@ pub use view::{
 use api::record::{ClusterNext, ClusterPhase};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Notice;
+use crate::{Notice, ahead};
 
 /// A JobManager that keeps dying is started again ever more slowly, up to this.
 const MAX_BACKOFF: SignedDuration = SignedDuration::from_mins(5);
@@ -31,6 +31,9 @@ const MAX_BACKOFF: SignedDuration = SignedDuration::from_mins(5);
 #[must_use]
 pub fn step(observed: &Observed<'_>) -> Step {
     let mut step = Step::from(observed.record.clone());
+    if ahead::correct_cluster(&mut step.record, observed.now, MAX_BACKOFF) {
+        return step.wait(Waiting::Next);
+    }
     if !observed.desired.supervised && step.record.phase != ClusterPhase::Terminated {
         return unsupervised(observed, step);
     }
@@ -134,11 +137,6 @@ fn backoff(failures: u32) -> SignedDuration {
         0 | 1 => SignedDuration::ZERO,
         more => SignedDuration::from_secs(1i64 << (more - 2).min(9)).min(MAX_BACKOFF),
     }
-}
-
-/// Whether a pause is not over yet. One that no failure could have brought about was noted by a clock that was wrong.
-fn is_ahead(now: Timestamp, until: Timestamp) -> bool {
-    now < until && until <= now + MAX_BACKOFF
 }
 
 /// Deletes what belongs to earlier incarnations, and what has ended by itself.

@@ -1,7 +1,7 @@
 //! A cluster that starts: one JobManager, once no older one can live.
 
 use api::record::ClusterPhase;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Effect, Node, Observed, PodState, PodView, Role, Step, Waiting, leave, replace, sweep, taskmanagers};
 use crate::{Notice, Reading, command::Outcome};
@@ -24,7 +24,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, no
         return step;
     }
     match observed.job_manager(incarnation) {
-        None => create(observed, step, not_before),
+        None => create(observed, step, since, not_before),
         Some(pod) => answer(observed, step, pod, since),
     }
 }
@@ -43,7 +43,7 @@ fn detail(pod: &PodView) -> Option<&str> {
     }
 }
 
-fn create(observed: &Observed<'_>, mut step: Step, not_before: Option<Timestamp>) -> Step {
+fn create(observed: &Observed<'_>, mut step: Step, since: Timestamp, not_before: Option<Timestamp>) -> Step {
     let patience = observed.desired.node_lost_timeout;
     let managers = || observed.pods.iter().filter(|pod| pod.role == Role::JobManager);
     let older: Vec<&PodView> = managers().filter(|pod| pod.may_live(patience)).collect();
@@ -58,7 +58,7 @@ fn create(observed: &Observed<'_>, mut step: Step, not_before: Option<Timestamp>
         return step.wait(waiting);
     }
     if let Some(until) = not_before
-        && super::is_ahead(observed.now, until)
+        && observed.now < until
     {
         step.wake = Some(until);
         return step.wait(Waiting::Backoff { until });
@@ -66,6 +66,10 @@ fn create(observed: &Observed<'_>, mut step: Step, not_before: Option<Timestamp>
     for pod in managers().filter(|pod| !pod.state.is_over() && pod.node != Node::Fine) {
         let text = format!("{} is on a node that does not answer; another JobManager takes its place", pod.name);
         step.notices.push(Notice::warning("NodeLost", text));
+    }
+    // Its time to answer begins here, however long was waited before; not at each look, while its pod is created and not seen.
+    if observed.now.duration_since(since) >= SignedDuration::from_secs(1) {
+        step.record.phase = ClusterPhase::Starting { since: observed.now, not_before: None };
     }
     step.effects.push(Effect::CreateJobManager { incarnation: step.record.incarnation });
     step.wait(Waiting::JobManager { detail: "its pod is being created".into() })

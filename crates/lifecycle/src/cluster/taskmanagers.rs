@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::RescalePolicy;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Desired, Effect, FlinkView, JobView, Observed, PodState, PodView, Rescale, Role, Step};
 use crate::Notice;
@@ -62,13 +62,13 @@ pub(super) fn create_missing(observed: &Observed<'_>, step: &mut Step, job_manag
     let taken: BTreeSet<u32> = current(observed, incarnation).map(|pod| pod.index).collect();
     let working = current(observed, incarnation).filter(|pod| !pod.deleting && !pod.state.is_over()).count();
     let missing = wanted(observed).required.saturating_sub(u32::try_from(working).unwrap_or(u32::MAX));
-    let due = step.record.task_managers_after.filter(|after| missing > 0 && super::is_ahead(observed.now, *after));
+    let due = step.record.task_managers_after.filter(|after| missing > 0 && observed.now < *after);
     if let Some(after) = due {
         step.wake = Some(step.wake.map_or(after, |wake| wake.min(after)));
         return missing;
     }
     // Pods that were created and are not seen yet are no other change each time.
-    let recent = |at: jiff::Timestamp| at <= observed.now && observed.now < at + SAME_CHANGE;
+    let recent = |at: Timestamp| observed.now < at + SAME_CHANGE;
     if missing > 0 && !step.record.rescaled.is_some_and(recent) {
         step.record.rescaled = Some(observed.now);
     }

@@ -46,8 +46,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, end: &End, at: Times
     let Some(delay) = restart(observed, end) else { return step.wait(Waiting::User) };
     let changed = step.record.attempt.as_ref().is_some_and(|last| last.digest != observed.desired.digest);
     let until = if delay && !changed { at + observed.desired.restart_delay } else { at };
-    // A clock that was ahead when the job ended does not hold it back.
-    if at <= observed.now && observed.now < until {
+    if observed.now < until {
         step.wake = earlier(step.wake, Some(until));
         return step.wait(Waiting::RestartDelay { until });
     }

@@ -29,10 +29,10 @@ pub(crate) use rescaling::possible as can_be_rescaled;
 pub(crate) use running::changed;
 
 use api::annotations::Action;
-use api::record::{Attempt, End, JobNext, JobPhase, Restore, Stop};
+use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Notice, command, ids};
+use crate::{Notice, Reading, ahead, command, ids};
 
 /// How long a bootstrap that is gone may still be answered by a JobManager that runs its program.
 const SUBMISSION_GRACE: SignedDuration = SignedDuration::from_secs(20);
@@ -47,6 +47,9 @@ const SUBMISSION_TRIES: u32 = 5;
 #[must_use]
 pub fn step(observed: &Observed<'_>) -> Step {
     let mut step = Step::from(observed.record.clone());
+    if ahead::correct_job(&mut step.record, observed.now, STOP_BACKOFF) {
+        return step;
+    }
     let goes_on = match step.record.phase {
         JobPhase::New => observed.desired.supervised,
         JobPhase::Terminated => true,
@@ -60,6 +63,9 @@ pub fn step(observed: &Observed<'_>) -> Step {
     if !step.effects.is_empty() || step.record.phase != observed.record.phase {
         return step;
     }
+    if let JobPhase::Running | JobPhase::Stopping { .. } = step.record.phase {
+        checkpoints(observed, &mut step);
+    }
     match step.record.phase.clone() {
         JobPhase::New => initialise(observed, step),
         JobPhase::Adopting { was, restart } => adopting::step(observed, step, was, restart),
@@ -69,6 +75,16 @@ pub fn step(observed: &Observed<'_>) -> Step {
         JobPhase::Stopping { stop, next, since } => stopping::step(observed, step, stop, next, since),
         JobPhase::Ended { end, at } => ended::step(observed, step, &end, at),
         JobPhase::Terminated => terminated(observed, step),
+    }
+}
+
+/// Corrects where the checkpoints are, should the first completed one tell otherwise.
+fn checkpoints(observed: &Observed<'_>, step: &mut Step) {
+    if let (Reading::Known(seen), Some(attempt)) = (&observed.checkpoints, step.record.attempt.as_mut())
+        && *seen != Checkpoints::Unknown
+        && attempt.checkpoints != *seen
+    {
+        attempt.checkpoints = seen.clone();
     }
 }
 

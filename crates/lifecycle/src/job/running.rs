@@ -8,10 +8,10 @@ use super::recovery::{Course, awaits, course, goes_on, silent, told};
 use super::rescaling;
 use super::retention;
 use super::{
-    ClusterState, Desired, Effect, FlinkJobView, Observed, OperationView, STOP_BACKOFF, Step, Told, Waiting,
-    begin_stop, earlier, finished, flink_job, lost, not_saved, saved, stop_of, tidy, until_tasks_run,
+    ClusterState, Desired, Effect, FlinkJobView, Observed, OperationView, Step, Told, Waiting, begin_stop, earlier,
+    finished, flink_job, lost, not_saved, saved, stop_of, tidy, until_tasks_run,
 };
-use crate::{Notice, Reading, command, ids};
+use crate::{Notice, command, ids};
 
 pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
     let Some(attempt) = step.record.attempt.clone() else {
@@ -45,13 +45,11 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
         return step;
     }
     if rescaling::step(observed, &mut step, &attempt, job) {
-        checkpoints(observed, &mut step);
         return step;
     }
     if let Some(step) = leave(observed, &step, &attempt, job) {
         return step;
     }
-    checkpoints(observed, &mut step);
     tidy(observed, &mut step);
     savepoint(observed, &mut step, &attempt);
     retention::step(observed, &mut step, &attempt, job);
@@ -62,7 +60,7 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step) -> Step {
 }
 
 /// The restart policy decides whether a job whose JobManager is gone goes on.
-fn after_loss(observed: &Observed<'_>) -> JobNext {
+pub(super) fn after_loss(observed: &Observed<'_>) -> JobNext {
     match (observed.desired.deleting, observed.cluster.state, observed.desired.restart_policy) {
         (true, ..) => JobNext::Delete,
         (_, ClusterState::Stopping | ClusterState::Stopped | ClusterState::Terminated, _) => {
@@ -91,7 +89,6 @@ fn leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt, job: &FlinkJob
     let mut step = step.clone();
     if let Some(until) = step.record.hold
         && observed.now < until
-        && until <= observed.now + STOP_BACKOFF
         && next != JobNext::Delete
     {
         step.wake = earlier(step.wake, Some(until));
@@ -136,16 +133,6 @@ pub(crate) fn changed(desired: &Desired, attempt: &Attempt) -> Option<(JobNext, 
         return Some((JobNext::Restart, "its bootstrap section was changed"));
     }
     (desired.parallelism != attempt.parallelism).then_some((JobNext::Restart, "its parallelism was changed"))
-}
-
-/// Corrects where the checkpoints are, should the first completed one tell otherwise.
-fn checkpoints(observed: &Observed<'_>, step: &mut Step) {
-    if let (Reading::Known(seen), Some(attempt)) = (&observed.checkpoints, step.record.attempt.as_mut())
-        && *seen != Checkpoints::Unknown
-        && attempt.checkpoints != *seen
-    {
-        attempt.checkpoints = seen.clone();
-    }
 }
 
 /// Sees a savepoint through, or asks for the next periodic one.

@@ -5,6 +5,7 @@ use api::record::{Attempt, Checkpoints, End, JobNext, JobPhase, Restore, Stop};
 use jiff::Timestamp;
 
 use super::recovery::{Course, awaits, course, goes_on};
+use super::running::after_loss;
 use super::{
     BootstrapView, ClusterState, Effect, FlinkJobView, Observed, Outcome, SUBMISSION_TRIES, Step, Told, Waiting,
     begin_stop, earlier, end, finished, flink_job, lost,
@@ -20,7 +21,8 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tr
     match course(observed, &attempt) {
         Course::Here => {}
         Course::Gone => {
-            lost(&mut step, observed, JobNext::Restart, Restore::Newest);
+            let next = if may_have_run(observed, &attempt) { after_loss(observed) } else { JobNext::Restart };
+            lost(&mut step, observed, next, Restore::Newest);
             return step;
         }
         Course::Back(incarnation) => {
@@ -59,6 +61,18 @@ pub(super) fn step(observed: &Observed<'_>, mut step: Step, since: Timestamp, tr
     }
     step.wake = earlier(step.wake, Some(deadline));
     submit(observed, step, attempt, answered, since, tries)
+}
+
+/// Whether the bootstrap may have submitted the attempt: to begin anew is then what the restart policy has to allow.
+fn may_have_run(observed: &Observed<'_>, attempt: &Attempt) -> bool {
+    match &observed.bootstrap {
+        BootstrapView::Absent => false,
+        BootstrapView::Leaving { started } => *started,
+        BootstrapView::Active { attempt: number, started, .. } => *started && *number == attempt.number,
+        BootstrapView::Ended { attempt: number, outcome, .. } => {
+            *number == attempt.number && !matches!(outcome, Outcome::NotSubmitted { .. })
+        }
+    }
 }
 
 /// Flink has the job: it runs, or is over already.

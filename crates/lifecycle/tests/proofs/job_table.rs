@@ -133,6 +133,22 @@ fn submits() -> Vec<Row> {
         submitting().flink("FINISHED").row("submitting, finished already"),
         submitting().flink("FAILED").row("submitting, failed already"),
         submitting().replaced().row("submitting, JobManager lost"),
+        submitting().replaced().bootstrap(over(Outcome::Submitted)).row("submitting, submitted, JobManager lost"),
+        submitting()
+            .replaced()
+            .bootstrap(over(Outcome::Submitted))
+            .with(|case| case.desired.restart_policy = Never)
+            .row("submitting, submitted, JobManager lost, never to be restarted"),
+        submitting()
+            .replaced()
+            .bootstrap(over(Outcome::Submitted))
+            .deleting()
+            .row("submitting, submitted, JobManager lost, deleted"),
+        submitting()
+            .replaced()
+            .bootstrap(over(not_submitted("MissingJar")))
+            .with(|case| case.desired.restart_policy = Never)
+            .row("submitting, refused, JobManager lost, never to be restarted"),
         submitting().deleting().row("submitting, deleted"),
         submitting().cluster(ClusterState::Stopping).row("submitting, cluster stops"),
         submitting().cluster(ClusterState::Restarting).row("submitting, cluster restarts"),

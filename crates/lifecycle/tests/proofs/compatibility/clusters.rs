@@ -1,5 +1,7 @@
 //! The life of a cluster, from the finalizer to its removal.
 
+use std::mem::discriminant;
+
 use api::ResourceStatus::{Updated, Updating};
 use api::SupervisorStatus::{Started, Starting, Stopped, Stopping, Terminated, Unknown};
 use api::annotations::Action::{ForgetSavepoint, Start, Stop, TriggerSavepoint};
@@ -80,7 +82,7 @@ fn a_command_that_does_not_fit_the_state_is_refused_and_taken_back() {
     ] {
         let refused = case.step();
         assert_eq!(answered(refused.report), Some(Outcome::Refused));
-        assert_eq!(refused.record.phase, case.record.phase);
+        assert_eq!(discriminant(&refused.record.phase), discriminant(&case.record.phase));
         assert!(matches!(next(&case).step().effects[..], [Effect::ResetAction { .. }]));
     }
 }

@@ -147,6 +147,18 @@ impl<K: Resource> Cache<K> {
         }
     }
 
+    /// Takes over an object that was read past the watch, which has not told of it; what it has told of is left as it is.
+    pub fn discover(&self, object: K) {
+        if let Some(name) = object.meta().name.clone() {
+            let mut objects = lock(&self.objects);
+            if let std::collections::btree_map::Entry::Vacant(entry) = objects.entry(name) {
+                entry.insert(Arc::new(object));
+                drop(objects);
+                self.changes.send_replace(());
+            }
+        }
+    }
+
     /// Drops an object that a deletion of ours has found gone: its end may be an event that never comes.
     pub fn forget(&self, name: &str, uid: &str) {
         let mut objects = lock(&self.objects);

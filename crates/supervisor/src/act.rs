@@ -1,6 +1,10 @@
 //! Effects, carried out in order. Each is idempotent, and nothing is learned from an answer: what happened is
 //! believed when it is observed.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use api::annotations::{ACTION_TIMESTAMP, NONE, REQUESTED_ACTION, WITHOUT_SAVEPOINT};
 use api::record::Incarnation;
 use api::{FlinkCluster, FlinkJob, labels, names};
@@ -17,7 +21,7 @@ use lifecycle::{Refusal, cluster, job};
 use manifests::{Launch, Settings};
 use serde_json::{Value, json};
 
-use crate::caches::Caches;
+use crate::caches::{Caches, PodObject, PodPlace, PodStatus};
 use crate::edge::Edge;
 use crate::jobmanager::JobManager;
 
@@ -36,6 +40,11 @@ pub enum Error {
     OtherIncarnation,
     #[error("an id is not one of Flink's")]
     Id(#[from] flink::InvalidId),
+    /// Or it is ours, and the event that tells of it is late or lost.
+    #[error(
+        "there is a {kind} {name} already that was not made for this cluster: delete it, or give the cluster another name"
+    )]
+    Taken { kind: String, name: String },
 }
 
 impl Error {
@@ -44,6 +53,7 @@ impl Error {
         match self {
             Self::Kubernetes(error) => error.status().and_then(|status| Refusal::of(status.code, &status.message)),
             Self::Manifests(error) => Some(Refusal { reason: error.reason(), message: kit::chain(error) }),
+            Self::Taken { .. } => Some(Refusal { reason: self.reason(), message: self.to_string() }),
             _ => None,
         }
     }
@@ -55,10 +65,14 @@ impl Error {
             Self::Kubernetes(_) => "KubernetesFailed",
             Self::Flink(error) => error.reason(),
             Self::Manifests(_) => "Invalid",
+            Self::Taken { .. } => "NameTaken",
             Self::OtherIncarnation | Self::Id(_) => "Superseded",
         }
     }
 }
+
+/// How long after a creation found the object there its event may be under way.
+const LAG: Duration = Duration::from_secs(1);
 
 /// Where effects happen.
 pub struct Actor<E> {
@@ -66,6 +80,8 @@ pub struct Actor<E> {
     pub caches: Caches,
     pub cluster: String,
     pub settings: Settings,
+    /// Objects that are there and were not seen yet, by name, and when that was noticed, by the monotonic clock.
+    pub unseen: Mutex<BTreeMap<String, Duration>>,
 }
 
 impl<E: Edge> Actor<E> {
@@ -82,12 +98,14 @@ impl<E: Edge> Actor<E> {
             Effect::RemoveFinalizer => self.finalizer(object, false).await,
             Effect::CreateJobManager { incarnation } => {
                 // Who sees the past would make one of the past, beside the one of now.
-                if self.is_overtaken(object).await? {
+                if self.is_overtaken(object).await? || self.last_lives(*incarnation).await? {
                     return Ok(());
                 }
-                self.create::<Pod>(&manifests::job_manager_pod(object, *incarnation)?).await
+                self.create::<Pod, _>(&self.caches.pods, &manifests::job_manager_pod(object, *incarnation)?).await
             }
-            Effect::CreateService => self.create::<Service>(&manifests::job_manager_service(object)?).await,
+            Effect::CreateService => {
+                self.create::<Service, _>(&self.caches.services, &manifests::job_manager_service(object)?).await
+            }
             Effect::AdoptPod { name, uid, incarnation, job_manager } => {
                 self.adopt_pod(object, name, uid, *incarnation, job_manager).await
             }
@@ -96,7 +114,8 @@ impl<E: Edge> Actor<E> {
                 self.adopt::<Service>(&names::job_manager_service(&self.cluster), metadata).await
             }
             Effect::CreateTaskManager { incarnation, job_manager, index } => {
-                self.create::<Pod>(&manifests::task_manager_pod(object, *incarnation, job_manager, *index)?).await
+                let pod = manifests::task_manager_pod(object, *incarnation, job_manager, *index)?;
+                self.create::<Pod, _>(&self.caches.pods, &pod).await
             }
             Effect::DeletePod { name, uid } => self.delete::<Pod, _>(&self.caches.pods, name, uid, Some(GRACE)).await,
             Effect::KillPod { name, uid } => self.delete::<Pod, _>(&self.caches.pods, name, uid, Some(0)).await,
@@ -144,8 +163,8 @@ impl<E: Edge> Actor<E> {
                     parallelism: attempt.parallelism,
                     savepoint_path: attempt.restore.path().map(str::to_owned),
                 };
-                self.create::<BatchJob>(&manifests::bootstrap_job(object, &self.cluster, &launch, &self.settings)?)
-                    .await
+                let job = manifests::bootstrap_job(object, &self.cluster, &launch, &self.settings)?;
+                self.create::<BatchJob, _>(&self.caches.bootstraps, &job).await
             }
             Effect::DeleteBootstrap { uid } => {
                 let name = object.name_any();
@@ -225,10 +244,45 @@ impl<E: Edge> Actor<E> {
     }
 
     /// Creates an object under its deterministic name; one that is there already is the one that was wanted.
-    async fn create<K: Kind>(&self, manifest: &Value) -> Result<(), Error> {
-        match self.edge.kubernetes().create::<K>(manifest).await {
+    /// Whether the JobManager before this one is there, and no event has told of it: it is known from now on, and waited for.
+    async fn last_lives(&self, incarnation: u32) -> Result<bool, Error> {
+        let name = names::job_manager_pod(&self.cluster, incarnation.saturating_sub(1));
+        if incarnation < 2 || self.caches.pods.get(&name).is_some() {
+            return Ok(false);
+        }
+        let pod = self.edge.kubernetes().get::<Pod>(&name).await?;
+        let Some(pod) = pod else { return Ok(false) };
+        let phase = pod.status.and_then(|status| status.phase).unwrap_or_default();
+        if matches!(phase.as_str(), "Succeeded" | "Failed") {
+            return Ok(false);
+        }
+        let status = PodStatus { phase, ..PodStatus::default() };
+        self.caches.pods.discover(PodObject::new(pod.metadata, PodPlace::default(), status));
+        Ok(true)
+    }
+
+    /// Creates what was not seen. What is there all the same is ours and about to be seen, or an event was lost, or it is somebody else's.
+    async fn create<K: Kind, C: Resource>(&self, cache: &Cache<C>, manifest: &Value) -> Result<(), Error> {
+        let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+        let kind = K::kind(&()).into_owned();
+        let key = format!("{kind}/{name}");
+        let answer = self.edge.kubernetes().create::<K>(manifest).await;
+        let mut unseen = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Err(error) if error.is_already_exists() && cache.get(name).is_none() => {
+                let now = self.edge.clock().monotonic();
+                let since = *unseen.entry(key).or_insert(now);
+                if now.saturating_sub(since) < LAG {
+                    return Ok(());
+                }
+                cache.list_again();
+                Err(Error::Taken { kind, name: name.to_owned() })
+            }
             Err(error) if !error.is_already_exists() => Err(error.into()),
-            _ => Ok(()),
+            _ => {
+                unseen.remove(&key);
+                Ok(())
+            }
         }
     }
 

@@ -95,11 +95,13 @@ impl<F: Flink> JobManager<F> {
         }
     }
 
-    /// Asks again if the last answer is older than that.
-    pub async fn refresh(&mut self, age: Duration, idle: bool, now: Timestamp) {
-        if self.asked.is_some_and(|asked| self.clock.monotonic().saturating_sub(asked) < age) {
-            return;
+    /// Asks again if the last answer is to a question that is older than that; whether it did.
+    pub async fn refresh(&mut self, age: Duration, idle: bool, now: Timestamp) -> bool {
+        let asking = self.clock.monotonic();
+        if self.asked.is_some_and(|asked| asking.saturating_sub(asked) < age) {
+            return false;
         }
+        self.asked = Some(asking);
         match self.ask(idle).await {
             Ok((view, jobs)) => {
                 self.failing = None;
@@ -119,8 +121,8 @@ impl<F: Flink> JobManager<F> {
                 self.jobs = Reading::Unknown { why, since };
             }
         }
-        self.asked = Some(self.clock.monotonic());
         self.list_jars().await;
+        true
     }
 
     /// What it tells of the cluster. For how long it has not answered is counted by the monotonic clock: one that is set gives no

@@ -68,6 +68,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
         caches: caches.clone(),
         cluster: args.cluster_name.clone(),
         settings: manifests::Settings { image: args.image.clone(), dry_run: args.dry_run },
+        unseen: Mutex::default(),
     };
     let interval = Duration::from_secs(args.polling_interval.clamp(5, 60));
     let events = Events::start(client, "flink-supervisor");

@@ -4,7 +4,7 @@
 //! next pass looks again. What goes wrong with one job does not keep the others waiting.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ pub struct Reconciler<E: Edge> {
     manager: Option<JobManager<E::Flink>>,
     /// The last pass left something under way.
     busy: bool,
+    /// Versions of cluster and jobs, by uid, that Flink was asked after, or that were written since. What it says is older than any other.
+    known: BTreeMap<String, String>,
     /// TaskManagers are too many: whether they are idle matters.
     surplus: bool,
     nodes: Nodes,
@@ -90,6 +92,7 @@ impl<E: Edge> Reconciler<E> {
             polling_interval,
             manager: None,
             busy: true,
+            known: BTreeMap::new(),
             surplus: false,
             nodes: Nodes::default(),
             knowledge: Knowledge::default(),
@@ -114,6 +117,18 @@ impl<E: Edge> Reconciler<E> {
             Duration::try_from(left).unwrap_or(Duration::ZERO).max(Duration::from_millis(10))
         });
         wake.map_or(pause, |wake| pause.min(wake))
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        let cluster = self.caches.cluster.get(&self.actor.cluster);
+        let cluster = cluster.iter().map(|cluster| (Self::uid(cluster.as_ref()), version(cluster.as_ref())));
+        let jobs = self.caches.jobs.all();
+        cluster.chain(jobs.iter().map(|job| (Self::uid(job.as_ref()), version(job.as_ref())))).collect()
+    }
+
+    /// Whether somebody else has written the object since Flink was asked, perhaps another supervisor: what Flink said is no news then.
+    fn is_overtaken(&self, object: &impl Resource) -> bool {
+        self.known.get(&Self::uid(object)) != Some(&version(object))
     }
 
     /// What is waited for and does not come may have been told, and lost.
@@ -183,16 +198,24 @@ impl<E: Edge> Reconciler<E> {
         let pods = observe::pods(&self.caches, &self.nodes, &Self::uid(cluster));
         let current =
             observe::current_job_manager(record, &pods).and_then(|pod| Some((pod.uid.clone(), pod.address.clone()?)));
+        let versions = self.versions();
         let Some((uid, address)) = current else {
             self.manager = None;
+            self.known = versions;
             return;
         };
         if self.manager.as_ref().is_none_or(|manager| manager.uid != uid) {
             self.manager = Some(JobManager::new(&uid, &address, &self.actor.edge));
         }
-        let age = if self.busy { QUICK / 2 } else { self.polling_interval };
+        let age = match (self.known == versions, self.busy) {
+            (false, _) => Duration::ZERO,
+            (true, true) => QUICK / 2,
+            (true, false) => self.polling_interval,
+        };
         if let Some(manager) = &mut self.manager {
-            manager.refresh(age, self.surplus, now).await;
+            if manager.refresh(age, self.surplus, now).await {
+                self.known = versions;
+            }
             self.metrics.flink(manager.flink.known().is_some());
         }
     }
@@ -239,6 +262,9 @@ impl<E: Edge> Reconciler<E> {
         let idle = Progress { changed: false, again: false, at_rest: true, wake: None };
         let Some((cached, known)) = self.cluster() else { return Ok(idle) };
         let Some(object) = cached.valid() else { return Ok(idle) };
+        if self.is_overtaken(object) {
+            return Ok(stale());
+        }
         let record = match &known.record {
             Ok(record) => record,
             Err(error) => {
@@ -284,6 +310,7 @@ impl<E: Edge> Reconciler<E> {
             let (metadata, spec) = (object.metadata.clone(), object.spec.clone());
             match self.write(&FlinkCluster { metadata, spec, status: Some(status.into_owned()) }).await? {
                 Written::Written(answer) => {
+                    self.known.insert(Self::uid(&answer), version(&answer));
                     let answer = Arc::new(Parsed::Valid(Box::new(answer)));
                     self.caches.cluster.learn(Arc::clone(&answer));
                     written = Some(answer);
@@ -328,6 +355,9 @@ impl<E: Edge> Reconciler<E> {
             return Ok(idle);
         };
         let Some(object) = cached.valid() else { return Ok(idle) };
+        if self.is_overtaken(object) || self.is_overtaken(owner.as_ref()) {
+            return Ok(stale());
+        }
         let (record, cluster_record) = match (&known.record, &owner_known.record) {
             (Ok(record), Ok(cluster_record)) => (record, cluster_record),
             (Err(error), _) | (_, Err(error)) => {
@@ -397,6 +427,7 @@ impl<E: Edge> Reconciler<E> {
             let (metadata, spec) = (object.metadata.clone(), object.spec.clone());
             match self.write(&FlinkJob { metadata, spec, status: Some(status.into_owned()) }).await? {
                 Written::Written(answer) => {
+                    self.known.insert(Self::uid(&answer), version(&answer));
                     let answer = Arc::new(Parsed::Valid(Box::new(answer)));
                     self.caches.jobs.learn(Arc::clone(&answer));
                     written = Some(answer);
@@ -507,6 +538,10 @@ impl<E: Edge> Reconciler<E> {
 /// Whether an object whose record says nothing is to be let go all the same.
 fn is_forced(meta: &ObjectMeta) -> bool {
     meta.deletion_timestamp.is_some() && api::annotations::force_delete(meta.annotations.as_ref())
+}
+
+fn version(object: &impl Resource) -> String {
+    object.meta().resource_version.clone().unwrap_or_default()
 }
 
 /// Somebody wrote first; the watch brings what.

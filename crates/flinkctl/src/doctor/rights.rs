@@ -33,7 +33,7 @@ pub const OPERATOR: &[Rights] = &[
 
 /// Of a supervisor.
 pub const SUPERVISOR: &[Rights] = &[
-    rights(OURS, "flinkclusters", &["list", "patch", "watch"]),
+    rights(OURS, "flinkclusters", &["get", "list", "patch", "watch"]),
     rights(OURS, "flinkjobs", &["list", "patch", "watch"]),
     rights(OURS, "flinkclusters/status", &["update"]),
     rights(OURS, "flinkjobs/status", &["update"]),

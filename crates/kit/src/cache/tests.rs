@@ -87,3 +87,28 @@ async fn who_waits_for_an_object_is_woken_by_its_change() {
     writer.take(Event::Apply(object("a", 3)));
     assert_eq!(waiter.await.expect("no panic").metadata.resource_version.as_deref(), Some("3"));
 }
+
+#[test]
+fn what_a_deletion_finds_gone_is_forgotten_and_what_has_taken_its_name_is_not() {
+    let (cache, mut writer, _seen) = cache();
+    list(&mut writer, vec![object("a", 1), object("b", 2)]);
+    let mut changes = cache.changes();
+    changes.mark_unchanged();
+    cache.forget("a", "uid-of-another");
+    assert_eq!(cache.names(), ["a", "b"]);
+    assert!(!changes.has_changed().unwrap());
+    cache.forget("a", "uid-a");
+    assert_eq!(cache.names(), ["b"]);
+    assert!(changes.has_changed().unwrap(), "whoever waits for its end is woken");
+}
+
+#[test]
+fn a_list_is_wanted_anew_when_somebody_doubts() {
+    let (cache, writer, _seen) = cache();
+    let mut doubted = writer.doubted();
+    assert!(!doubted.has_changed().unwrap());
+    cache.clone().list_again();
+    assert!(doubted.has_changed().unwrap());
+    doubted.mark_unchanged();
+    assert!(!doubted.has_changed().unwrap());
+}

@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use lifecycle::command::{Inbox, inbox};
 use local::instance::{Instance, Options};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -49,7 +49,13 @@ impl Stage {
         jobs.create(&PostParams::default(), &serde_json::from_value(job).unwrap()).await.unwrap();
         let settings = Settings { image: "flinkctl".into(), dry_run: false };
         let caches = Caches::start(&client, NAMESPACE, "demo", &Arc::default(), &CancellationToken::new());
-        let actor = Actor { edge: Production::new(client, NAMESPACE), caches, cluster: "demo".into(), settings };
+        let actor = Actor {
+            edge: Production::new(client, NAMESPACE),
+            caches,
+            cluster: "demo".into(),
+            settings,
+            unseen: Mutex::default(),
+        };
         Self { _directory: directory, instance, jobs, actor }
     }
 
@@ -184,5 +190,29 @@ async fn only_the_pod_that_was_seen_is_adopted() {
     assert_eq!(adopted.labels()[labels::INCARNATION], "1");
     assert_eq!(adopted.annotations()[labels::INCARNATION_UID], "jm");
     assert_eq!(adopted.annotations()[labels::ADOPTED_RESTARTS], "0");
+    stage.instance.shutdown().await;
+}
+
+/// A pod of that name that is no part of the cluster, as no watch of a supervisor would tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_somebody_else_has_taken_is_told() {
+    let stage = Stage::new(json!({})).await;
+    let pods: Api<Pod> = Api::namespaced(stage.instance.client("test", NAMESPACE), NAMESPACE);
+    let spec = json!({"containers": [{"name": "main", "image": "somebody"}]});
+    let pod = json!({"metadata": {"name": "taken"}, "spec": spec});
+    pods.create(&PostParams::default(), &serde_json::from_value(pod.clone()).unwrap()).await.unwrap();
+    let create = || stage.actor.create::<Pod, _>(&stage.actor.caches.pods, &pod);
+    create().await.expect("its event may be under way");
+    let patience = std::time::Instant::now() + Duration::from_secs(20);
+    let error = loop {
+        match create().await {
+            Err(error) => break error,
+            Ok(()) => assert!(std::time::Instant::now() < patience, "nobody is told"),
+        }
+        tokio::time::sleep(LAG / 20).await;
+    };
+    assert_eq!(error.reason(), "NameTaken");
+    assert!(error.to_string().contains("there is a Pod taken already"), "{error}");
+    assert!(error.refusal().is_some(), "the status tells, too");
     stage.instance.shutdown().await;
 }

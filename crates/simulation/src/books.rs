@@ -45,6 +45,8 @@ pub struct Books {
     /// Two supervisors of one cluster are at work: they may contradict each other for as long.
     pub split: bool,
     pub memory: crate::invariants::Memory,
+    /// Uids of what a call has made that nobody waited for any more.
+    belated: BTreeSet<String>,
     starts: usize,
     facts: usize,
 }
@@ -65,6 +67,9 @@ impl State {
     /// A process of ours has created an object.
     pub fn created(&mut self, me: Id, object: &Object) {
         *self.books.created.entry(called(object)).or_default() += 1;
+        if self.belated {
+            self.books.belated.extend(object.meta().uid.clone());
+        }
         self.s07_intent_before_bootstrap(object);
         self.s12_owned(me, object);
         self.s15_no_resurrection(me, object);
@@ -273,10 +278,11 @@ impl State {
         let mut managers: BTreeMap<&str, u32> = BTreeMap::new();
         for pod in self.server.all(Kind::Pod).filter_map(Object::pod) {
             let alive = !matches!(pod.stage, Stage::Over { .. }) && !pod.silent;
+            let known = |uids: &BTreeSet<String>| pod.metadata.uid.as_ref().is_some_and(|uid| uids.contains(uid));
             // One that was replaced ends once its node is back.
-            let returned = pod.metadata.deletion_timestamp.is_some()
-                && pod.metadata.uid.as_ref().is_some_and(|uid| self.server.returned.contains(uid));
-            let alive = alive && !returned;
+            let returned = pod.metadata.deletion_timestamp.is_some() && known(&self.server.returned);
+            // A creation that comes late cannot be prevented; the pod is removed when it is seen.
+            let alive = alive && !returned && !known(&self.books.belated);
             if alive && role(&pod.metadata) == "jobmanager" {
                 *managers.entry(label(&pod.metadata, labels::CLUSTER_NAME).unwrap_or_default()).or_default() += 1;
             }

@@ -82,6 +82,8 @@ pub const CLASSES: [Class; 21] = [
 pub struct Chaos {
     pub classes: Vec<Class>,
     pub healed: bool,
+    /// Somebody wanted something else than the workload does.
+    pub meddled: bool,
     dice: Dice,
 }
 
@@ -94,7 +96,7 @@ impl Chaos {
         if classes.is_empty() {
             classes.extend(dice.pick(&CLASSES));
         }
-        Self { classes, healed: false, dice }
+        Self { classes, healed: false, meddled: false, dice }
     }
 
     fn has(&self, class: Class) -> bool {
@@ -433,6 +435,7 @@ impl Chaos {
             self.dice.pick(&acts).cloned().unwrap_or(Act::Look)
         };
         world.act(&act);
+        self.meddled = true;
     }
 
     fn third_party(&mut self, world: &mut World) {

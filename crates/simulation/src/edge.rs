@@ -136,7 +136,11 @@ impl SimEdge {
             Verdict::Refused(code) => Err(E::refused(code)),
             Verdict::SlowThere(time) => {
                 self.wait(time).await;
-                effect(&mut self.state.borrow_mut())
+                let mut state = self.state.borrow_mut();
+                state.belated = true;
+                let answer = effect(&mut state);
+                state.belated = false;
+                answer
             }
             Verdict::SlowBack(time) => {
                 let answer = effect(&mut self.state.borrow_mut());

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::rc::Rc;
 
 use api::{FlinkCluster, FlinkDeployment, FlinkJob, labels};
+use k8s_openapi::api::core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
@@ -54,6 +55,19 @@ pub struct Pod {
     pub address: Option<String>,
     /// Kubernetes has written on it that its node does not answer.
     pub silent: bool,
+}
+
+impl Pod {
+    fn as_kubernetes_has_it(&self) -> core::v1::Pod {
+        let phase = match self.stage {
+            Stage::Pending => "Pending",
+            Stage::Running => "Running",
+            Stage::Over { code: 0, .. } => "Succeeded",
+            Stage::Over { .. } => "Failed",
+        };
+        let status = core::v1::PodStatus { phase: Some(phase.to_owned()), ..core::v1::PodStatus::default() };
+        core::v1::Pod { metadata: self.metadata.clone(), status: Some(status), ..core::v1::Pod::default() }
+    }
 }
 
 /// An object that nothing is known of but that it exists, and its manifest.
@@ -114,7 +128,8 @@ impl Object {
             Self::Deployment(object) => object.as_ref(),
             Self::Cluster(object) => object.as_ref(),
             Self::Job(object) => object.as_ref(),
-            Self::Pod(_) | Self::Plain(_) => return None,
+            Self::Pod(pod) => &pod.as_kubernetes_has_it(),
+            Self::Plain(_) => return None,
         };
         any.downcast_ref::<K>().cloned()
     }

@@ -87,6 +87,7 @@ impl Plan {
         }
         if chaos.is_some() && world.well() {
             heal(&mut world, chaos.as_mut());
+            chaos.iter_mut().for_each(|chaos| chaos.meddled = false);
             for step in epilogue(&world) {
                 if !perform(&mut world, &step, chaos.as_mut()) {
                     break;
@@ -169,6 +170,10 @@ fn perform(world: &mut World, step: &Step, mut chaos: Option<&mut Chaos>) -> boo
                 }
                 // Whatever people did meanwhile, what is gone does not come back.
                 if news && chaos.is_some() && world.is_hopeless(step.goal) {
+                    break;
+                }
+                // What people meddled with may never come true.
+                if chaos.as_ref().is_some_and(|chaos| chaos.healed && chaos.meddled) {
                     break;
                 }
                 let troubled = chaos.as_ref().is_some_and(|chaos| !chaos.healed);

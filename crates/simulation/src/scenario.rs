@@ -493,7 +493,10 @@ impl World {
     fn command(&mut self, kind: Kind, name: &str, action: &str, unsaved: bool) {
         let mut state = self.state.borrow_mut();
         let stamp = state.server.time().as_millisecond().to_string();
-        state.books.waived |= unsaved;
+        // A job that has ended begins anew when it is told to.
+        let ends = |job: &api::FlinkJob| job.spec.bootstrap.class_name.ends_with("BatchJob");
+        let anew = action == "START" && state.server.all(Kind::Job).filter_map(Object::job).any(ends);
+        state.books.waived |= unsaved || anew;
         state.server.edit(kind, name, |object| {
             let annotations = object.meta_mut().annotations.get_or_insert_default();
             annotations.insert(REQUESTED_ACTION.to_owned(), action.to_owned());

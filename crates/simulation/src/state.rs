@@ -47,6 +47,8 @@ pub struct State {
     /// What processes wait for answers until, and what wakes whoever waits.
     sleepers: BTreeMap<Id, Vec<(Duration, Waker)>>,
     pub late: Vec<(Duration, Late)>,
+    /// What happens now is one of them.
+    pub belated: bool,
     /// How far the wall clocks of processes are off, in seconds.
     pub skew: BTreeMap<Id, i64>,
     telling: Telling,
@@ -64,6 +66,7 @@ impl State {
             crashed: BTreeSet::new(),
             sleepers: BTreeMap::new(),
             late: Vec::new(),
+            belated: false,
             skew: BTreeMap::new(),
             telling,
             tale: Vec::new(),

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -105,7 +105,13 @@ impl Supervisor {
         let (time, clock) = Watchmaker::new(now);
         let edge = SimEdge { state: Rc::clone(state), me: id, clock: clock.clone(), mutation };
         let (caches, mut watches) = caches(cluster);
-        let actor = Actor { edge, caches: caches.clone(), cluster: cluster.to_owned(), settings: settings() };
+        let actor = Actor {
+            edge,
+            caches: caches.clone(),
+            cluster: cluster.to_owned(),
+            settings: settings(),
+            unseen: Mutex::default(),
+        };
         for watch in &mut watches {
             watch.list(&state.borrow().server, changes);
         }

@@ -159,7 +159,9 @@ impl World {
             let (_, effect) = self.state.borrow_mut().late.remove(index);
             let mut state = self.state.borrow_mut();
             state.tell(|| "a late call happens".into());
+            state.belated = true;
             effect(&mut state);
+            state.belated = false;
             return None;
         }
         if self.timers.first_key_value().is_some_and(|((at, _), _)| *at <= now) {
@@ -204,8 +206,13 @@ impl World {
         match event {
             Event::Follow(follow) => self.follow(&follow),
             Event::Supervisor { cluster, pod } => {
-                let lives = pod.as_ref().is_none_or(|uid| self.state.borrow().server.by_uid(uid).is_some());
-                if lives {
+                let state = self.state.borrow();
+                let lives = pod.as_ref().is_none_or(|uid| state.server.by_uid(uid).is_some());
+                let healed = state.server.now >= state.faults.until;
+                drop(state);
+                // Once all is well there is one.
+                let another = healed && self.supervisors.iter().any(|one| one.cluster == cluster);
+                if lives && !another {
                     self.start_supervisor(&cluster, pod);
                 }
             }

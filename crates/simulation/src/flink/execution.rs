@@ -241,7 +241,12 @@ impl Execution {
     /// All tasks run, from the newest snapshot that this execution knows.
     fn work(&mut self, around: &mut Around<'_>) {
         let (now, ground) = (around.now, &mut *around.ground);
-        let newest = ground.storage.newest(self.logical).map(|(path, one)| (path.to_owned(), one.position));
+        // Flink's own restart takes the newest checkpoint, and no savepoint: what counts then is what was committed.
+        let newest = ground
+            .storage
+            .newest(self.logical)
+            .filter(|_| self.begun == 0)
+            .map(|(path, one)| (path.to_owned(), one.position));
         if let Some(point) = &self.point {
             ground.ledger.commit(self.logical, point.run, point.uncommitted, point.position, now);
         }

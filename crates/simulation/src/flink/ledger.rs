@@ -28,7 +28,7 @@ pub struct Start {
     /// From which snapshot.
     pub from: Option<String>,
     pub position: u64,
-    /// What the newest complete snapshot in the storage held at that time.
+    /// What the newest complete snapshot in the storage held at that time, unless Flink restarts by itself.
     pub newest: Option<(String, u64)>,
     /// Everything below was committed at that time.
     pub committed: u64,

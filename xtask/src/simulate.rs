@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 
 use crate::ui::{self, Step};
 use crate::workspace;
@@ -27,11 +26,13 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Builds the simulator and tells where it lies.
 fn program() -> Result<PathBuf> {
-    let arguments =
-        ["build", "--locked", "--quiet", "--profile", "load", "--package", "simulation", "--bin", "simulate"];
+    let arguments = ["build", "--locked", "--quiet", "--profile", "load", "--workspace", "--bin", "simulate"];
     workspace::run(&mut workspace::cargo(&arguments))?;
     Ok(workspace::target().join("load/simulate"))
 }
+
+/// How many of them, where there is time.
+const SEEDS: &str = "300";
 
 /// A simulation beside other work, which gets what that leaves over of the machine.
 pub struct Beside {
@@ -40,8 +41,8 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Starts what every run of the tests simulates: each fault at each point of each workload, seeds that were not tried before for so
-    /// many minutes, and all known bugs.
+    /// Starts what every run of the tests simulates: each fault at each point of each workload, the first seeds for so many minutes at
+    /// most, and all known bugs. New seeds are for `cargo xtask simulate`: what they find is no fault of a change that is tested.
     pub fn start(minutes: f64) -> Result<Self> {
         let step = Step::start("Build the simulator");
         let program = program()?;
@@ -50,9 +51,8 @@ impl Beside {
         let file = File::create(&output).with_context(|| format!("cannot write {}", output.display()))?;
         let errors = file.try_clone().context("cannot write what the simulator says")?;
         let mut command = Command::new("nice");
-        let seed = Timestamp::now().as_second().to_string();
         command.args(["-n", "19"]).arg(program).args(["--matrix", "--mutants"]);
-        command.args(["--minutes", &minutes.to_string(), "--from-seed", &seed]);
+        command.args(["--minutes", &minutes.to_string(), "--seeds", SEEDS]);
         let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn();
         Ok(Self { child: child.context("cannot start the simulator")?, output })
     }

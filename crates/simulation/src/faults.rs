@@ -173,7 +173,8 @@ impl Faults {
         if class.changes()
             && let Some(verdict) = self.at.get(&self.points)
         {
-            return *verdict;
+            // Flink knows no conflicts.
+            return if class.flink() && *verdict == Verdict::Refused(409) { Verdict::Refused(503) } else { *verdict };
         }
         let supervisor = matches!(me, Id::Supervisor(_));
         if supervisor && ((class.flink() && now < self.cut_flink) || (!class.flink() && now < self.cut_api)) {

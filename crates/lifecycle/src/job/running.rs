@@ -93,6 +93,9 @@ fn leave(observed: &Observed<'_>, step: &Step, attempt: &Attempt, job: &FlinkJob
     {
         step.wake = earlier(step.wake, Some(until));
         savepoint(observed, &mut step, attempt);
+        if !job.ready {
+            return Some(step.wait(Waiting::Tasks { state: job.state.clone() }));
+        }
         return Some(step.wait(Waiting::Held { until }));
     }
     step.notices.push(Notice::normal("Stopping", why));

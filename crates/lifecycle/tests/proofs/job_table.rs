@@ -204,6 +204,13 @@ fn runs() -> Vec<Row> {
             .row("running, changed, held after a failed savepoint"),
         running()
             .flink("RESTARTING")
+            .with(|case| {
+                case.desired.digest = "d2".into();
+                case.record.hold = Some(at(1010));
+            })
+            .row("running, changed while it fails over, held after a failed savepoint"),
+        running()
+            .flink("RESTARTING")
             .with(|case| case.desired.digest = "d2".into())
             .row("running, changed while it fails over"),
         running()

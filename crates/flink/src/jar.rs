@@ -90,6 +90,7 @@ pub struct RunAnswer {
 mod tests {
     use super::*;
 
+    /// F-31
     #[test]
     fn a_jar_tells_what_it_was_uploaded_for() {
         let job = JobId::from_bytes([2; 16]);

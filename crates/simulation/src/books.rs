@@ -276,11 +276,15 @@ impl State {
     /// S12: one JobManager of a cluster at a time, and not more TaskManagers than are allowed.
     fn s12_bounded(&mut self) {
         let mut managers: BTreeMap<&str, u32> = BTreeMap::new();
+        let record = |cluster: &api::FlinkCluster| lifecycle::cluster::status::record(cluster).ok();
+        let mut clusters = self.server.all(Kind::Cluster).filter_map(Object::cluster).filter_map(record);
+        let available = clusters.any(|record| record.highly_available);
         for pod in self.server.all(Kind::Pod).filter_map(Object::pod) {
             let alive = !matches!(pod.stage, Stage::Over { .. }) && !pod.silent;
             let known = |uids: &BTreeSet<String>| pod.metadata.uid.as_ref().is_some_and(|uid| uids.contains(uid));
-            // One that was replaced ends once its node is back.
-            let returned = pod.metadata.deletion_timestamp.is_some() && known(&self.server.returned);
+            // One that was replaced ends once its node is back, or only one of two leads.
+            let replaced = known(&self.server.returned) || available;
+            let returned = pod.metadata.deletion_timestamp.is_some() && replaced;
             // A creation that comes late cannot be prevented; the pod is removed when it is seen.
             let alive = alive && !returned && !known(&self.books.belated);
             if alive && role(&pod.metadata) == "jobmanager" {

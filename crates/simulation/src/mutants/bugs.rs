@@ -294,21 +294,6 @@ fn states() -> Vec<Bug> {
         Bug {
             decide_job: |observed| {
                 let mut step = job::step(observed);
-                if let (JobPhase::Stopping { stop: Stop::Savepoint { .. }, next, since }, true) =
-                    (&observed.record.phase, observed.operation == job::OperationView::InProgress)
-                {
-                    let (next, since) = (next.clone(), *since);
-                    step.record.restore =
-                        observed.record.savepoint.clone().map_or(Restore::Empty, |path| Restore::Savepoint { path });
-                    step.record.phase = JobPhase::Stopping { stop: Stop::Cancel, next, since };
-                }
-                step
-            },
-            ..bug("a job is canceled while it is being saved", "Spotify #340, toolbox F-25")
-        },
-        Bug {
-            decide_job: |observed| {
-                let mut step = job::step(observed);
                 if let (JobPhase::Stopping { next, .. }, job::OperationView::Completed { .. }) =
                     (&observed.record.phase, &observed.operation)
                     && *next == JobNext::Restart
